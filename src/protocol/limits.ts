@@ -1,0 +1,99 @@
+// Every bound in the system, with its reason. Sizes in bytes, times in milliseconds.
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+export const limits = {
+  /** A value of a task that travels and is journaled inline; larger ones are stored by hash (A1). */
+  inlineBytesMax: 16 * kib,
+  /** One part of a job's inputs, one journal entry (K1): keeps a batch, and the loop, short. */
+  partBytesMax: 256 * kib,
+  /** One batch: what one fsync carries. */
+  batchBytesMax: 1 * mib,
+  /** One stored payload: bounded by what a slot can parse in one piece. */
+  payloadBytesMax: 512 * mib,
+  /** A bundle of user code. */
+  bundleBytesMax: 64 * mib,
+  /** Tasks of one job: column indexes and counts stay well inside 32 bits. */
+  tasksPerJobMax: 10_000_000,
+  /** Tasks in one range order or one outcome block: what a slot does in about a millisecond. */
+  blockTasksMax: 256,
+  /** Tasks that one entry over a range touches, so that no apply takes longer than 5 ms (K7). */
+  sliceTasksMax: 10_000,
+  /** Orders sent ahead, per slot (W8). */
+  aheadPerSlotMax: 1_024,
+  /** Measured run time that may be sent ahead, per slot (W8). */
+  aheadMs: 100,
+  /** Head tasks of a class that placement looks at one by one for keys and nearness (S2). */
+  headTasksMax: 64,
+  /** A class whose head waited this long reserves the worker that is free soonest (S4). */
+  reserveAfterMs: 60_000,
+  /** Request bodies held during an election, in all (L9). */
+  heldBytesMax: 16 * mib,
+  heldMs: 5_000,
+  /** Requests that wait for one turn of the loop; past it submits are told to come back (P7). */
+  inboxBytesMax: 64 * mib,
+  /** Estimated bytes of state; past it submits are refused with 429 (P7). */
+  stateBytesMax: 2_048 * mib,
+  /** Idempotency: requests in flight per client beyond the contiguous ones (K8). */
+  clientWindow: 1_024,
+  clientForgottenMs: 3_600_000,
+  userKeyMs: 24 * 3_600_000,
+  userKeysMax: 1_000_000,
+  /** An open job whose client is silent this long is closed (K1). */
+  openJobSilenceMs: 600_000,
+  /** Finished jobs and tasks kept in memory before they are retired to the archive (A2). */
+  finishedJobsMax: 1_000,
+  finishedTasksMax: 2_000_000,
+  finishedMs: 24 * 3_600_000,
+  /** A stored payload that nothing names any more is freed after this long. */
+  payloadGraceMs: 600_000,
+  /** Worker deaths that one task may cause, by different workers, before it is poison (W9). */
+  deathsMax: 3,
+  /** Worker sessions (W4, W5, W10). */
+  suspectAfterMs: 3_000,
+  lostAfterMs: 15_000,
+  exitDialMs: 300,
+  incarnationChangesMax: 3,
+  incarnationWindowMs: 60_000,
+  /** The brake (L8). */
+  brakeShare: 0.3,
+  brakeWorkersMin: 3,
+  brakeWindowMs: 10_000,
+  brakeMs: 60_000,
+  /** Leading (L3). */
+  leaseMs: 1_500,
+  renewMs: 500,
+  /** An outcome unknown this long is said to be so (J3). */
+  outcomeUnknownMs: 5_000,
+  /** Captured output of one attempt. */
+  logBytesMax: 64 * mib,
+  /** An error as recorded in an outcome: message and stack are cut to this, and say so. */
+  errorBytesMax: 8 * kib,
+  /** A worker's spool of outcomes that no master has taken (W6). */
+  spoolBytesMax: 256 * mib,
+  /** A frame of a worker session. */
+  frameBytesMax: 8 * mib,
+  /** Live bytes kept for one reader of a stream before it goes on from disk (E1). */
+  readerBytesMax: 1 * mib,
+  /** Digest of the state (L10). */
+  digestBatches: 1_024,
+  digestMs: 60_000,
+  /** Snapshot after this much journal. */
+  snapshotBytes: 64 * mib,
+  snapshotBatches: 20_000,
+  /** History (A6). */
+  historyMs: 7 * 24 * 3_600_000,
+  historyBytesMax: 2_000 * mib,
+  /** Journal or disk use at which submits are refused, dispatch slows, dispatch stops (J7). */
+  refuseSubmitsAt: 0.8,
+  slowDispatchAt: 0.8,
+  stopDispatchAt: 0.9,
+  /** Cancelled attempts get this long between the polite and the hard signal. */
+  killGraceMs: 5_000,
+  /** Labels of a job or worker. */
+  labelsMax: 32,
+  labelBytesMax: 256,
+  /** Jobs that one job may wait for. */
+  dependenciesMax: 64,
+} as const;
