@@ -153,6 +153,8 @@ export interface JobDescriptor {
   readonly killGraceMs: number;
   readonly labels: Labels;
   readonly attemptsMax: number;
+  /** Names of errors that are never retried: the slot reports them as final (see `Retry`). */
+  readonly finalErrors: readonly string[];
 }
 
 /** Run these, in the order sent (W8). `inputs` holds `count` lines (see lines.ts). */
