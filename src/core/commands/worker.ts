@@ -1,0 +1,352 @@
+// Workers come, fall silent, drain and are lost. Losing one makes its tasks ready again at once (P4); only
+// attempts that could have been running are charged a death, and three deaths are poison (W9).
+
+import { limits } from "../../protocol/limits.ts";
+import { endReasons, taskState } from "../../protocol/model.ts";
+import type { WorkerInfo } from "../../protocol/model.ts";
+import { unbookAll } from "../accounting.ts";
+import { byText } from "../classes.ts";
+import { attemptOf, isHeld, stateOf, workerOf } from "../columns.ts";
+import type { Effect } from "../effect.ts";
+import type {
+  Braked,
+  WorkerChanged,
+  WorkerForgotten,
+  WorkerLost,
+  WorkerRegistered,
+} from "../entry.ts";
+import { present } from "../invariants.ts";
+import { refuse } from "../refusal.ts";
+import type { Answer } from "../refusal.ts";
+import type { Job, State, Worker } from "../state.ts";
+import { addTimer } from "../timers.ts";
+import { release, touch, unassign } from "../tasks.ts";
+import { emit } from "../turn.ts";
+import type { Turn } from "../turn.ts";
+import { dropKeyIfUnused } from "./end-job.ts";
+import { sweep } from "./stop.ts";
+
+export type TaskPair = readonly [job: number, task: number];
+
+export interface RegisterRequest {
+  readonly kind: "register";
+  readonly info: WorkerInfo;
+  /** The session of the incarnation known so far still answers (W10). */
+  readonly otherAnswers: boolean;
+  /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
+  readonly started: readonly TaskPair[];
+}
+
+export function register(turn: Turn, request: RegisterRequest): Answer<{ worker: number }> {
+  const { state } = turn;
+  const { info } = request;
+  const known = state.workers.get(state.workerNumbers.get(info.id) ?? 0);
+  if (known && known.info.incarnation !== info.incarnation) {
+    const recent = known.changes.filter((time) => time > turn.time - limits.incarnationWindowMs);
+    if (request.otherAnswers && recent.length + 1 >= limits.incarnationChangesMax) {
+      return refuse(
+        "worker_id_in_use",
+        `Worker id "${info.id}" is used at ${known.info.address} and at ${info.address}.`,
+      );
+    }
+    if (known.state !== "lost" && known.state !== "gone") {
+      loseWorker(turn, known, { reason: "it started anew", gone: false, started: request.started });
+    }
+  }
+  const worker = known?.number ?? state.nextWorker;
+  emit(turn, { kind: "workerRegistered", v: 1, worker, info });
+  return { ok: true, worker };
+}
+
+export function applyWorkerRegistered(state: State, entry: WorkerRegistered): void {
+  const { info } = entry;
+  const known = state.workers.get(entry.worker);
+  const total = new Map(
+    Object.keys(info.amounts)
+      .toSorted(byText)
+      .map((name) => [name, info.amounts[name] ?? 0]),
+  );
+  state.touched.workers.add(entry.worker);
+  if (known && known.info.incarnation === info.incarnation) {
+    known.info = info;
+    known.term = state.term;
+    setTotal(known, total);
+    if (known.state === "suspect" || known.state === "lost" || known.state === "gone")
+      known.state = "active";
+    known.changedWall = state.wall;
+    return;
+  }
+  const made: Worker = {
+    number: entry.worker,
+    info,
+    state: "active",
+    term: state.term,
+    registeredTime: state.time,
+    changedWall: state.wall,
+    lostReason: "",
+    drainDeadline: 0,
+    drainExit: false,
+    reports: 0,
+    changes: known
+      ? [...known.changes, state.time].filter(
+          (time) => time > state.time - limits.incarnationWindowMs,
+        )
+      : [],
+    total,
+    used: new Map(),
+    active: new Map(),
+    ahead: [],
+    aheadCount: 0,
+    activeCount: 0,
+  };
+  state.workers.set(entry.worker, made);
+  state.workerNumbers.set(info.id, entry.worker);
+  state.nextWorker = Math.max(state.nextWorker, entry.worker + 1);
+}
+
+function setTotal(worker: Worker, total: Map<string, number>): void {
+  worker.total.clear();
+  for (const [name, amount] of total) worker.total.set(name, amount);
+}
+
+// ── silence and loss ─────────────────────────────────────────────────────────────────────
+
+export interface WorkerNewsRequest {
+  readonly kind: "workerNews";
+  readonly worker: number;
+  readonly incarnation: string;
+  readonly news: "silent" | "heard";
+}
+
+/** Suspect and heard again are entries, because placement reads the state and nothing else (S1). */
+export function workerNews(turn: Turn, request: WorkerNewsRequest): Answer {
+  const worker = turn.state.workers.get(request.worker);
+  if (!worker || worker.info.incarnation !== request.incarnation) return { ok: true };
+  if (request.news === "silent" && worker.state === "active") change(turn, worker, "suspect");
+  if (request.news === "heard" && worker.state === "suspect") change(turn, worker, "active");
+  return { ok: true };
+}
+
+function change(turn: Turn, worker: Worker, to: WorkerChanged["state"]): void {
+  emit(turn, {
+    kind: "workerChanged",
+    v: 1,
+    worker: worker.number,
+    state: to,
+    deadline: worker.drainDeadline,
+    exit: worker.drainExit,
+  });
+}
+
+export interface LoseWorkerRequest {
+  readonly kind: "loseWorker";
+  readonly worker: number;
+  readonly incarnation: string;
+  readonly reason: string;
+  /** A goodbye: nothing ran any more. */
+  readonly gone: boolean;
+  /** Lost by silence alone, without a goodbye or a confirmed exit: the brake counts these (L8). */
+  readonly silent: boolean;
+  readonly started: readonly TaskPair[];
+}
+
+export function lose(turn: Turn, request: LoseWorkerRequest): Answer<{ braked: boolean }> {
+  const { state } = turn;
+  const worker = state.workers.get(request.worker);
+  if (!worker || worker.info.incarnation !== request.incarnation)
+    return { ok: true, braked: false };
+  if (worker.state === "lost" || worker.state === "gone") return { ok: true, braked: false };
+  if (request.silent && holdsBrake(turn, worker)) return { ok: true, braked: true };
+  loseWorker(turn, worker, request);
+  return { ok: true, braked: false };
+}
+
+/** L8: when many fall silent at once, doubt ourselves first: their work waits, at most a minute. */
+function holdsBrake(turn: Turn, worker: Worker): boolean {
+  const { state } = turn;
+  if (state.brakeUntil > turn.time) return true;
+  const live = [...state.workers.values()].filter(
+    (other) => other.state !== "gone" && other.state !== "lost",
+  );
+  const silent = live.filter((other) => other.state === "suspect" || other === worker).length;
+  const many = silent >= limits.brakeWorkersMin && silent > live.length * limits.brakeShare;
+  const rested = turn.time - state.brakeUntil > limits.brakeWindowMs;
+  if (!many || !rested) return false;
+  emit(turn, { kind: "braked", v: 1, until: turn.time + limits.brakeMs, silent });
+  return true;
+}
+
+export function applyBraked(state: State, entry: Braked): void {
+  state.brakeUntil = entry.until;
+}
+
+function loseWorker(
+  turn: Turn,
+  worker: Worker,
+  loss: { readonly reason: string; readonly gone: boolean; readonly started: readonly TaskPair[] },
+): void {
+  const charged = loss.gone ? [] : chargedDeaths(turn.state, worker, loss.started);
+  const poisoned = charged.filter(([number, task]) => {
+    const before = turn.state.jobs.get(number)?.deaths.get(task) ?? [];
+    return new Set([...before, worker.number]).size >= limits.deathsMax;
+  });
+  emit(turn, {
+    kind: "workerLost",
+    v: 1,
+    worker: worker.number,
+    reason: loss.reason,
+    gone: loss.gone,
+    charged,
+  });
+  for (const [number, task] of poisoned) {
+    const job = turn.state.jobs.get(number);
+    if (job && job.ended === "") sweep(turn, job, task, 1, endReasons.poison.code);
+  }
+}
+
+/** Attempts that are known to have started, or that nobody can say of: those that held amounts. */
+function chargedDeaths(state: State, worker: Worker, started: readonly TaskPair[]): TaskPair[] {
+  const charged: TaskPair[] = [];
+  const counted = new Set<string>();
+  for (const [number, task] of started) {
+    const job = state.jobs.get(number);
+    if (!job || !isAssignedTo(job, task, worker)) continue;
+    charged.push([number, task]);
+    counted.add(`${number}/${task}`);
+  }
+  // Orders run in the order sent: of the rest, the first ones that held amounts may have been running.
+  for (const [number, active] of worker.active) {
+    const job = present(state.jobs.get(number), `job ${number}`);
+    let left = active - charged.filter(([other]) => other === number).length;
+    for (let task = 0; task < job.tasks.count && left > 0; task++) {
+      if (!isAssignedTo(job, task, worker) || counted.has(`${number}/${task}`)) continue;
+      charged.push([number, task]);
+      left--;
+    }
+  }
+  return charged;
+}
+
+function isAssignedTo(job: Job, task: number, worker: Worker): boolean {
+  return (
+    stateOf(job.tasks, task) === taskState.assigned && workerOf(job.tasks, task) === worker.number
+  );
+}
+
+export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect[]): void {
+  const worker = present(state.workers.get(entry.worker), `worker ${entry.worker}`);
+  const charged = new Map<number, Set<number>>();
+  for (const [job, task] of entry.charged) {
+    const tasks = charged.get(job) ?? new Set();
+    charged.set(job, tasks.add(task));
+  }
+  worker.state = entry.gone ? "gone" : "lost";
+  worker.lostReason = entry.reason;
+  worker.changedWall = state.wall;
+  const jobs = new Set([...worker.active.keys(), ...worker.ahead.map((run) => run.job)]);
+  for (const number of jobs) {
+    const job = present(state.jobs.get(number), `job ${number}`);
+    requeueAll(state, job, worker, charged.get(number) ?? new Set(), effects);
+  }
+  unbookAll(state, worker);
+  state.touched.workers.add(worker.number);
+}
+
+function requeueAll(
+  state: State,
+  job: Job,
+  worker: Worker,
+  charged: ReadonlySet<number>,
+  effects: Effect[],
+): void {
+  const run = job.tasks.run;
+  if (run === null) return;
+  for (let task = 0; task < job.tasks.count; task++) {
+    if (run.worker[task] !== worker.number) continue;
+    if (isHeld(job.tasks, task)) {
+      release(state, job, task, worker);
+      continue;
+    }
+    if (stateOf(job.tasks, task) !== taskState.assigned) continue;
+    effects.push({
+      kind: "attempt",
+      job: job.number,
+      task,
+      attempt: attemptOf(job.tasks, task),
+      worker: worker.number,
+      reason: endReasons.workerLost.code,
+      charged: false,
+      started: job.createdWall + (run.since[task] ?? 0),
+      micros: 0,
+      logBytes: 0,
+      error: null,
+    });
+    unassign(state, job, task, state.time);
+    job.attemptsLost++;
+    state.totals.attemptsLost++;
+    if (!charged.has(task)) continue;
+    const before = job.deaths.get(task) ?? [];
+    if (!before.includes(worker.number)) job.deaths.set(task, [...before, worker.number]);
+  }
+  if (job.ended !== "") dropKeyIfUnused(state, job);
+  touch(state, job, worker);
+}
+
+// ── drain ────────────────────────────────────────────────────────────────────────────────
+
+export interface DrainRequest {
+  readonly kind: "drain";
+  readonly worker: number;
+  readonly deadlineMs: number;
+  readonly exit: boolean;
+  readonly undo: boolean;
+}
+
+export function drain(turn: Turn, request: DrainRequest): Answer {
+  const worker = turn.state.workers.get(request.worker);
+  if (!worker) return refuse("not_found", "There is no such worker.");
+  if (worker.state === "lost" || worker.state === "gone") {
+    return refuse("conflict", `Worker ${worker.info.id} is ${worker.state}.`);
+  }
+  const deadline = request.deadlineMs === 0 ? 0 : turn.time + request.deadlineMs;
+  emit(turn, {
+    kind: "workerChanged",
+    v: 1,
+    worker: worker.number,
+    state: request.undo ? "active" : "draining",
+    deadline: request.undo ? 0 : deadline,
+    exit: !request.undo && request.exit,
+  });
+  return { ok: true };
+}
+
+/** A draining worker that holds nothing any more is drained. */
+export function finishDrains(turn: Turn): void {
+  for (const worker of turn.state.workers.values()) {
+    const empty = worker.activeCount === 0 && worker.aheadCount === 0;
+    if (worker.state === "draining" && empty) change(turn, worker, "drained");
+  }
+}
+
+export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: Effect[]): void {
+  const worker = present(state.workers.get(entry.worker), `worker ${entry.worker}`);
+  const drains = (name: string) => name === "draining" || name === "drained";
+  const turned = drains(entry.state) !== drains(worker.state);
+  worker.state = entry.state;
+  worker.drainDeadline = entry.deadline;
+  worker.drainExit = entry.exit;
+  worker.changedWall = state.wall;
+  state.touched.workers.add(worker.number);
+  if (entry.deadline > state.time) {
+    addTimer(state.timers, { at: entry.deadline, kind: "drain", worker: worker.number });
+  }
+  if (turned) effects.push({ kind: "drain", worker: worker.number });
+}
+
+export function applyWorkerForgotten(state: State, entry: WorkerForgotten): void {
+  const worker = state.workers.get(entry.worker);
+  if (!worker) return;
+  state.workers.delete(entry.worker);
+  state.workerNumbers.delete(worker.info.id);
+  state.touched.workers.add(entry.worker);
+}

@@ -1,0 +1,90 @@
+// decide: one request against the state, in the turn's time. It emits the entries that follow, or refuses.
+
+import { cancelJob, cancelTask } from "./commands/stop.ts";
+import type { CancelJobRequest, CancelTaskRequest } from "./commands/stop.ts";
+import { forget, freePayloads } from "./commands/payloads.ts";
+import type { ForgetRequest, FreePayloadsRequest } from "./commands/payloads.ts";
+import { setQueue } from "./commands/queue.ts";
+import type { SetQueueRequest } from "./commands/queue.ts";
+import { report } from "./commands/report.ts";
+import type { ReportRequest } from "./commands/report.ts";
+import { close, part, submit } from "./commands/submit.ts";
+import type { CloseRequest, PartRequest, SubmitRequest } from "./commands/submit.ts";
+import { drain, lose, register, workerNews } from "./commands/worker.ts";
+import type {
+  DrainRequest,
+  LoseWorkerRequest,
+  RegisterRequest,
+  WorkerNewsRequest,
+} from "./commands/worker.ts";
+import { unreachable } from "./invariants.ts";
+import type { Answer } from "./refusal.ts";
+import type { Turn } from "./turn.ts";
+
+export type Request =
+  | SubmitRequest
+  | PartRequest
+  | CloseRequest
+  | CancelJobRequest
+  | CancelTaskRequest
+  | SetQueueRequest
+  | RegisterRequest
+  | ReportRequest
+  | WorkerNewsRequest
+  | LoseWorkerRequest
+  | DrainRequest
+  | FreePayloadsRequest
+  | ForgetRequest;
+
+/** What a request may answer, by kind. */
+export interface Answers {
+  readonly submit: ReturnType<typeof submit>;
+  readonly part: ReturnType<typeof part>;
+  readonly close: Answer;
+  readonly cancelJob: Answer;
+  readonly cancelTask: Answer;
+  readonly setQueue: Answer;
+  readonly register: ReturnType<typeof register>;
+  readonly report: Answer;
+  readonly workerNews: Answer;
+  readonly loseWorker: ReturnType<typeof lose>;
+  readonly drain: Answer;
+  readonly freePayloads: ReturnType<typeof freePayloads>;
+  readonly forget: Answer;
+}
+
+export type AnswerOf<R extends Request> = Answers[R["kind"]];
+
+export function decide<R extends Request>(turn: Turn, request: R): AnswerOf<R>;
+export function decide(turn: Turn, request: Request): Answers[Request["kind"]] {
+  switch (request.kind) {
+    case "submit":
+      return submit(turn, request);
+    case "part":
+      return part(turn, request);
+    case "close":
+      return close(turn, request);
+    case "cancelJob":
+      return cancelJob(turn, request);
+    case "cancelTask":
+      return cancelTask(turn, request);
+    case "setQueue":
+      return setQueue(turn, request);
+    case "register":
+      return register(turn, request);
+    case "report":
+      return report(turn, request);
+    case "workerNews":
+      return workerNews(turn, request);
+    case "loseWorker":
+      return lose(turn, request);
+    case "drain":
+      return drain(turn, request);
+    case "freePayloads":
+      return freePayloads(turn, request);
+    case "forget":
+      return forget(turn, request);
+    default:
+      return unreachable(request);
+  }
+}

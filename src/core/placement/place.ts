@@ -1,0 +1,233 @@
+// Placement: which ready tasks go to which workers now. It reads the state and the turn's time, nothing
+// else (S1), and runs once, as the last step of a turn.
+//
+// The queue with the smallest dominant share ÷ weight goes first (Ghodsi et al., "Dominant Resource
+// Fairness", NSDI 2011); inside it priority, then age (S3). A step gives one run of tasks to one worker, and
+// the order is looked at anew. When nothing is free, short tasks go ahead of time to workers that will be
+// free soon (W8); what stands in the way of more urgent work, or waits while others idle, is recalled.
+
+import { limits } from "../../protocol/limits.ts";
+import { slotCount, fitCount } from "../accounting.ts";
+import { byText } from "../classes.ts";
+import { attemptOf, firstReady, readyRun } from "../columns.ts";
+import { present } from "../invariants.ts";
+import type { Job, Queue, State, TaskClass, Worker } from "../state.ts";
+import { emit } from "../turn.ts";
+import type { Turn } from "../turn.ts";
+import { isEligible, isLargeEnough, keyRoom, queueRoom } from "./filters.ts";
+import { recallsFor } from "./recall.ts";
+import type { Recall } from "./recall.ts";
+
+export interface PlaceOptions {
+  /** Tasks that may be assigned in this turn (J7 slows and stops dispatch by it). */
+  readonly tasksMax: number;
+  /** Workers with an unanswered recall: they get no second one. */
+  readonly recalling: ReadonlySet<number>;
+}
+
+/** Emits `assigned` and `reserved`; returns the recalls that should be sent. */
+export function place(turn: Turn, options: PlaceOptions): Recall[] {
+  const { state } = turn;
+  if (state.classes.size === 0 || options.tasksMax <= 0)
+    return recallsFor(state, [], options.recalling);
+  const workers = [...state.workers.values()].filter(
+    (worker) => worker.state === "active" && worker.term === state.term,
+  );
+  const stuck: TaskClass[] = [];
+  const lines = linesOf(state);
+  let left = options.tasksMax;
+  while (lines.length > 0 && left > 0) {
+    const line = lines.reduce((best, other) =>
+      shareOf(state, other) < shareOf(state, best) ? other : best,
+    );
+    const own = line.classes[0];
+    const placed = own === undefined ? 0 : placeSome(turn, line.queue, own, workers, left);
+    left -= placed;
+    if (own !== undefined && (placed === 0 || own.ready === 0)) {
+      if (own.ready > 0) stuck.push(own);
+      line.classes.shift();
+    }
+    if (line.classes.length === 0) lines.splice(lines.indexOf(line), 1);
+  }
+  for (const own of stuck) reserveIfStarved(turn, own, workers);
+  return recallsFor(state, stuck, options.recalling);
+}
+
+interface Line {
+  readonly queue: Queue;
+  /** Most urgent first. */
+  readonly classes: TaskClass[];
+}
+
+function linesOf(state: State): Line[] {
+  const lines = new Map<string, Line>();
+  for (const own of state.classes.values()) {
+    const queue = present(state.queues.get(own.queue), `queue ${own.queue}`);
+    if (queueRoom(queue) === 0) continue;
+    const line = lines.get(own.queue) ?? { queue, classes: [] };
+    line.classes.push(own);
+    lines.set(own.queue, line);
+  }
+  for (const line of lines.values()) line.classes.sort(byUrgency);
+  return [...lines.values()].toSorted((a, b) => byText(a.queue.name, b.queue.name));
+}
+
+function byUrgency(a: TaskClass, b: TaskClass): number {
+  if (a.priority !== b.priority) return b.priority - a.priority;
+  const headA = a.jobs[a.head] ?? 0;
+  const headB = b.jobs[b.head] ?? 0;
+  return headA === headB ? byText(a.key, b.key) : headA - headB;
+}
+
+/** Millionths of the cluster's scarcest amount that the queue uses, divided by its weight. */
+function shareOf(state: State, line: Line): number {
+  let dominant = 0;
+  for (const [name, used] of line.queue.used) {
+    if (used === 0) continue;
+    let total = 0;
+    for (const worker of state.workers.values()) {
+      if (worker.state === "active") total += worker.total.get(name) ?? 0;
+    }
+    if (total > 0) dominant = Math.max(dominant, Math.floor((used * 1_000_000) / total));
+  }
+  return Math.floor((dominant * 1000) / line.queue.settings.weight);
+}
+
+/** Gives one run of the class's tasks to one worker; how many, or 0 when it is stuck. */
+function placeSome(
+  turn: Turn,
+  queue: Queue,
+  own: TaskClass,
+  workers: Worker[],
+  most: number,
+): number {
+  const { state } = turn;
+  let looked = 0;
+  for (let i = own.head; i < own.jobs.length && looked < limits.headTasksMax; i++, looked++) {
+    const job = present(state.jobs.get(own.jobs[i] ?? 0), "job of a class");
+    if (job.stopping !== null) continue;
+    const room = Math.min(most, queueRoom(queue), keyRoom(state, job));
+    if (room === 0) continue;
+    const first = firstReady(job.tasks);
+    if (first < 0) continue;
+    const choice = chooseWorker(state, job, own, first, workers);
+    if (!choice) {
+      // Others of this class have the same needs: none of them fits either, unless this task is special.
+      if (job.deaths.size === 0 && job.spec.concurrency === null) return 0;
+      continue;
+    }
+    const wanted = Math.min(room, choice.count, limits.sliceTasksMax);
+    const count = job.deaths.size > 0 ? 1 : readyRun(job.tasks, first, wanted);
+    emit(turn, {
+      kind: "assigned",
+      v: 1,
+      job: job.number,
+      first,
+      count,
+      attempt: attemptOf(job.tasks, first) + 1,
+      worker: choice.worker.number,
+    });
+    return count;
+  }
+  return 0;
+}
+
+interface Choice {
+  readonly worker: Worker;
+  readonly count: number;
+}
+
+function chooseWorker(
+  state: State,
+  job: Job,
+  own: TaskClass,
+  task: number,
+  workers: readonly Worker[],
+): Choice | undefined {
+  const deaths = job.deaths.get(task) ?? [];
+  let candidates = workers.filter((worker) => isEligible(state, job, own, worker));
+  // A worker that died under this task is avoided while there is another.
+  const fresh = candidates.filter((worker) => !deaths.includes(worker.number));
+  if (fresh.length > 0) candidates = fresh;
+  return chooseFree(job, own, candidates) ?? chooseAhead(job, candidates);
+}
+
+/** The best worker with room now: preferred labels, then the emptiest, then the lowest number. */
+function chooseFree(job: Job, own: TaskClass, candidates: readonly Worker[]): Choice | undefined {
+  let best: Worker | undefined;
+  let bestScore = -1;
+  for (const worker of candidates) {
+    if (worker.aheadCount > 0 || fitCount(worker, job.amounts, 1) === 0) continue;
+    const score = preferredCount(job, worker) * 10_000 + emptiness(job, worker);
+    if (score > bestScore) {
+      best = worker;
+      bestScore = score;
+    }
+  }
+  if (!best) return undefined;
+  const share = Math.ceil(own.ready / candidates.length);
+  return { worker: best, count: fitCount(best, job.amounts, Math.max(1, share)) };
+}
+
+function preferredCount(job: Job, worker: Worker): number {
+  const { preferred } = job.spec.needs;
+  return Object.keys(preferred).filter((name) => worker.info.labels[name] === preferred[name])
+    .length;
+}
+
+/** 0 to 1000: the free share of the amount that is scarcest here for this job. */
+function emptiness(job: Job, worker: Worker): number {
+  let least = 1000;
+  for (const [name] of job.amounts) {
+    const total = worker.total.get(name) ?? 0;
+    if (total > 0)
+      least = Math.min(least, Math.floor(((total - (worker.used.get(name) ?? 0)) * 1000) / total));
+  }
+  return least;
+}
+
+/** The worker with the most room ahead, when the job's tasks are measured to be short (W8). */
+function chooseAhead(job: Job, candidates: readonly Worker[]): Choice | undefined {
+  if (job.spec.concurrency !== null || job.spec.group !== null) return undefined;
+  const depth = aheadDepth(job);
+  if (depth === 0) return undefined;
+  let best: Choice | undefined;
+  for (const worker of candidates) {
+    if (fitCount(worker, job.amounts, 1) > 0 && worker.aheadCount === 0) continue;
+    const allowed = slotCount(worker, job.amounts, 1_000_000) * depth;
+    // Topped up when half is gone: few large orders instead of many small ones.
+    if (worker.aheadCount * 2 > allowed) continue;
+    if (worker.ahead.length > 64) continue;
+    const count = allowed - worker.aheadCount;
+    if (count > (best?.count ?? 0)) best = { worker, count };
+  }
+  return best;
+}
+
+/**
+ * Attempts to send ahead per slot: at most 100 ms of measured run time, at most 1,024, and never more than
+ * have ended already, so that it grows by doubling.
+ */
+export function aheadDepth(job: Job): number {
+  if (job.runCount === 0) return 0;
+  const averageMicros = Math.max(1, Math.floor(job.runMicros / job.runCount));
+  const byTime = Math.floor((limits.aheadMs * 1000) / averageMicros);
+  return Math.min(byTime, limits.aheadPerSlotMax - 1, job.runCount);
+}
+
+/** S4: a class that starves beside smaller tasks reserves the large enough worker with the most free. */
+function reserveIfStarved(turn: Turn, own: TaskClass, workers: readonly Worker[]): void {
+  const { state } = turn;
+  if (own.reserved !== 0 && state.workers.get(own.reserved)?.state === "active") return;
+  if (own.headSince < 0 || turn.time - own.headSince < limits.reserveAfterMs) return;
+  const job = state.jobs.get(own.jobs[own.head] ?? 0);
+  if (!job || keyRoom(state, job) === 0) return;
+  const taken = new Set([...state.classes.values()].map((other) => other.reserved));
+  let best: Worker | undefined;
+  for (const worker of workers) {
+    if (taken.has(worker.number) || !isLargeEnough(job, worker)) continue;
+    if (!isEligible(state, job, own, worker)) continue;
+    if (!best || emptiness(job, worker) > emptiness(job, best)) best = worker;
+  }
+  if (best) emit(turn, { kind: "reserved", v: 1, classKey: own.key, worker: best.number });
+}

@@ -1,0 +1,132 @@
+// What time brings: back-offs and delays that are over, queues waited in too long, drains past their
+// deadline, keys and payloads past their time; and the work that is done in slices. The leader calls this
+// once a turn; each piece is small, what is left over comes in the next turn.
+
+import { limits } from "../protocol/limits.ts";
+import { endReasons, taskState } from "../protocol/model.ts";
+import { isRetirable } from "./commands/end-job.ts";
+import { settle, sweep, sweepSlice } from "./commands/stop.ts";
+import { finishDrains } from "./commands/worker.ts";
+import { freePayloads } from "./commands/payloads.ts";
+import { stateOf } from "./columns.ts";
+import { addTimer, takeTimer } from "./timers.ts";
+import type { Timer } from "./timers.ts";
+import { emit } from "./turn.ts";
+import type { Turn } from "./turn.ts";
+
+/** Timers looked at in one turn. */
+const timersPerTurn = 5_000;
+
+/** Emits what has fallen due. True when more is waiting for the next turn. */
+export function expire(turn: Turn): boolean {
+  let looked = 0;
+  for (; looked < timersPerTurn; looked++) {
+    const timer = takeTimer(turn.state.timers, turn.time);
+    if (!timer) break;
+    fire(turn, timer);
+  }
+  for (const number of [...turn.state.sweeping]) {
+    const job = turn.state.jobs.get(number);
+    if (job) sweepSlice(turn, job);
+    else turn.state.sweeping.delete(number);
+    break;
+  }
+  settleSome(turn);
+  finishDrains(turn);
+  retireSome(turn);
+  return looked === timersPerTurn || turn.state.sweeping.size > 0 || turn.state.unsettled.size > 0;
+}
+
+function fire(turn: Turn, timer: Timer): void {
+  const { state } = turn;
+  if (timer.kind === "backoff") {
+    const job = state.jobs.get(timer.job);
+    if (!job || stateOf(job.tasks, timer.task) !== taskState.backoff) return;
+    const due = job.createdTime + (job.tasks.run?.since[timer.task] ?? 0);
+    if (due <= turn.time) {
+      emit(turn, { kind: "woken", v: 1, job: timer.job, first: timer.task, count: 1 });
+    }
+  } else if (timer.kind === "wake") {
+    if (state.jobs.has(timer.job)) state.unsettled.set(timer.job, 0);
+  } else if (timer.kind === "queued") endOverdue(turn, timer.job, timer.part);
+  else if (timer.kind === "payload")
+    freePayloads(turn, { kind: "freePayloads", hashes: freeable(turn, timer.hash) });
+  else if (timer.kind === "key") forgetUserKey(turn, timer.key);
+  else if (timer.kind === "keys") forgetClient(turn, timer.client);
+  // "drain" needs no entry: the worker keeps the deadline (T2), the shell follows it up.
+}
+
+/** Tasks of a part that were never assigned by the queue timeout end (they may have been woken late). */
+function endOverdue(turn: Turn, number: number, partNumber: number): void {
+  const job = turn.state.jobs.get(number);
+  const part = job?.parts[partNumber];
+  if (!job || !part || job.ended !== "" || job.stopping !== null) return;
+  const over = part.first + part.count;
+  let from = part.first;
+  while (from < over) {
+    if (!isQueued(stateOf(job.tasks, from), job.tasks.run?.attempt[from] ?? 0)) {
+      from++;
+      continue;
+    }
+    let to = from + 1;
+    while (to < over && isQueued(stateOf(job.tasks, to), job.tasks.run?.attempt[to] ?? 0)) to++;
+    sweep(turn, job, from, to - from, endReasons.queueTimeout.code);
+    from = to;
+  }
+}
+
+function isQueued(state: number, attempt: number): boolean {
+  return attempt === 0 && (state === taskState.waiting || state === taskState.ready);
+}
+
+function freeable(turn: Turn, hash: string): string[] {
+  const use = turn.state.payloads.get(hash);
+  return use && use.uses <= 0 ? [hash] : [];
+}
+
+function forgetUserKey(turn: Turn, key: string): void {
+  const known = turn.state.userKeys.get(key);
+  if (!known || known.expires > turn.time) return;
+  emit(turn, { kind: "keysForgotten", v: 1, clients: [], userKeys: [key] });
+}
+
+function forgetClient(turn: Turn, client: string): void {
+  const known = turn.state.clients.get(client);
+  if (!known) return;
+  const at = known.seenTime + limits.clientForgottenMs;
+  if (at > turn.time) addTimer(turn.state.timers, { at, kind: "keys", client });
+  else emit(turn, { kind: "keysForgotten", v: 1, clients: [client], userKeys: [] });
+}
+
+/** Waiting tasks of jobs that may start or end by now, a slice in all. */
+function settleSome(turn: Turn): void {
+  const { state } = turn;
+  let left: number = limits.sliceTasksMax;
+  for (const [number, from] of [...state.unsettled]) {
+    const job = state.jobs.get(number);
+    state.unsettled.delete(number);
+    if (!job || job.ended !== "") continue;
+    settle(turn, job, from, left);
+    const next = from + left;
+    left -= Math.max(1, Math.min(left, job.tasks.count - from));
+    if (next < job.tasks.count && !state.unsettled.has(number)) state.unsettled.set(number, next);
+    if (left <= 0) return;
+  }
+}
+
+/** Finished jobs leave when there are too many of them, or when they are old (A2). */
+function retireSome(turn: Turn): void {
+  const { state } = turn;
+  let retired = 0;
+  for (const number of state.finished) {
+    const job = state.jobs.get(number);
+    const crowded =
+      state.finished.size > limits.finishedJobsMax || state.finishedTasks > limits.finishedTasksMax;
+    const old = job !== undefined && turn.time - job.endedTime > limits.finishedMs;
+    if (!job || (!crowded && !old) || retired >= 256) return;
+    // One that is still needed does not stand in the way of those behind it.
+    if (!isRetirable(job)) continue;
+    emit(turn, { kind: "retired", v: 1, job: number });
+    retired++;
+  }
+}
