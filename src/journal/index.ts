@@ -17,6 +17,8 @@
 export { decodeBatch, encodeBatch, newBatchId, newJournalId } from "./batch.ts";
 export type { EncodedBatch } from "./batch.ts";
 export { checkNext, headOf } from "./chain.ts";
+export { journalCases } from "./conformance.ts";
+export type { DurableBench, JournalBench, JournalCase } from "./conformance.ts";
 export { openJournal } from "./engines.ts";
 export type { OpenJournalOptions } from "./engines.ts";
 export { JournalHalt } from "./halt.ts";

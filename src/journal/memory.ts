@@ -34,8 +34,8 @@ export type MemoryFault =
 
 export class MemoryStore {
   readonly journalId: string;
-  /** Encoded batches; the first one stands at index `trimmed` + 1. */
-  readonly batches: Uint8Array[] = [];
+  /** The first one stands at index `trimmed` + 1. */
+  readonly batches: EncodedBatch[] = [];
   head: Head = emptyHead;
   trimmed = 0;
   bytes = 0;
@@ -93,8 +93,8 @@ export class MemoryJournal implements Journal {
 
   read(index: number): Promise<StoredBatch | undefined> {
     return this.#after(() => {
-      const bytes = this.#store.batches[index - this.#store.trimmed - 1];
-      return bytes && decodeBatch(bytes);
+      const { trimmed, head } = this.#store;
+      return index <= trimmed || index > head.index ? undefined : this.#at(index);
     });
   }
 
@@ -120,7 +120,7 @@ export class MemoryJournal implements Journal {
       const store = this.#store;
       const count = Math.min(below, store.head.index) - 1 - store.trimmed;
       if (count <= 0) return;
-      for (const bytes of store.batches.splice(0, count)) store.bytes -= bytes.length;
+      for (const { bytes } of store.batches.splice(0, count)) store.bytes -= bytes.length;
       store.trimmed += count;
     });
   }
@@ -164,7 +164,7 @@ export class MemoryJournal implements Journal {
     if (store.bytes + size > this.#bytesMax) {
       return refused("no_space", `the quota of ${this.#bytesMax} bytes is used up`);
     }
-    store.batches.push(batch.bytes);
+    store.batches.push(batch);
     store.bytes += size;
     store.head = headOf(batch);
     this.#seen = batch.index;
@@ -175,22 +175,27 @@ export class MemoryJournal implements Journal {
     const { batches, trimmed, head, journalId } = this.#store;
     if (index < trimmed) throw trimmedAway(index + 1, trimmed);
     const before = batches[index - trimmed - 1];
-    let previous: Head | undefined = before && headOf(decodeBatch(before));
+    let previous = before ? headOf(before) : undefined;
     const found: StoredBatch[] = [];
     let size = 0;
     for (let next = index + 1; next <= head.index; next++) {
-      const bytes = batches[next - trimmed - 1];
-      if (!bytes) throw gap(next, undefined);
-      if (found.length > 0 && size + bytes.length > limitBytes) break;
-      const batch = decodeBatch(bytes);
+      const batch = this.#at(next);
+      size += batch.bytes.length;
+      if (found.length > 0 && size > limitBytes) break;
       // The oldest kept batch continues one that is gone: its link is taken on trust.
-      previous ??= { ...emptyHead, index, hash: index === 0 ? emptyHead.hash : batch.previousHash };
+      previous ??= index === 0 ? emptyHead : { ...emptyHead, index, hash: batch.previousHash };
       checkNext(journalId, previous, batch);
       found.push(batch);
       previous = headOf(batch);
-      size += bytes.length;
     }
     return found;
+  }
+
+  /** The batch at an index that must exist. */
+  #at(index: number): StoredBatch {
+    const stored = this.#store.batches[index - this.#store.trimmed - 1];
+    if (!stored) throw gap(index, undefined);
+    return decodeBatch(stored.bytes);
   }
 
   /** Does the work at one moment in the middle of the latency. */

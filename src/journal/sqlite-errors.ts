@@ -4,7 +4,14 @@ import { JournalHalt } from "./halt.ts";
 import type { AppendResult } from "./journal.ts";
 
 export type SqliteTrouble =
-  "busy" | "full" | "too_large" | "read_only" | "io" | "corrupt" | "not_a_database" | "other";
+  | "busy"
+  | "full"
+  | "too_large"
+  | "read_only"
+  | "io"
+  | "corrupt"
+  | "not_a_database"
+  | "other";
 
 const troubles: ReadonlyMap<number, SqliteTrouble> = new Map([
   [3, "read_only"], // PERM

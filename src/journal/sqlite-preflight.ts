@@ -91,17 +91,19 @@ export function cannotLie(
   return new JournalHalt("preflight", { what: `no journal at ${path}`, why, todo, cause });
 }
 
-/** A new folder is itself only durable once its parent is fsynced. */
+/**
+ * A new folder is itself only durable once its parent is fsynced. Made one by one: `mkdir` with
+ * `recursive` never returns under /proc (Node 20).
+ */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) return;
+  const parent = dirname(folder);
+  makeFolder(parent);
   try {
-    const first = mkdirSync(folder, { recursive: true });
-    if (first === undefined) return;
-    for (let at = folder; at.length >= dirname(first).length; at = dirname(at)) {
-      syncFolder(at);
-      if (at === dirname(at)) break;
-    }
+    mkdirSync(folder);
+    syncFolder(parent);
   } catch (cause) {
+    if (existsSync(folder)) return; // Another master made it at the same moment.
     throw cannotLie(folder, "the directory cannot be created", { cause, todo: ownIt });
   }
 }

@@ -109,9 +109,7 @@ export class SqliteStore {
     this.#db.exec("BEGIN IMMEDIATE");
     try {
       this.#db.prepare("DELETE FROM batch WHERE idx <= ?").run(last);
-      this.#db
-        .prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'trimmed'")
-        .run(last);
+      this.#db.prepare("UPDATE meta SET value = max(value, ?) WHERE key = 'trimmed'").run(last);
       this.#db.exec("COMMIT");
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
