@@ -1,0 +1,492 @@
+// The worker's brain: a synchronous state machine that listens to masters and drives slots.
+//
+// Owns: terms, which session is listened to, registration, orders, drain. Does not own: sockets
+// (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts). It has no promises and no
+// clock of its own, so that the simulator runs this very code.
+//
+//   B1. Orders are taken from one session only: that of the leader with the highest term seen, and only
+//       stamped with exactly that term. When a term is taken, every other session stops being an order
+//       stream before the registration is composed (W2).
+//   B2. Known attempts = held (queued, or on a lane) + ended in a report that is not recorded. A
+//       registration names exactly these, so a leader re-sends exactly what never arrived (W3).
+//   B3. An attempt that is known is not taken again: it starts at most once here (jobs.ts says why a
+//       recorded one cannot come back).
+//   B4. Every attempt taken ends in exactly one place of one report: an outcome, or returned. Reports
+//       are numbered without gaps and kept until recorded (W6).
+//   B5. What is in use never exceeds the amounts; orders start strictly in the order sent (lanes.ts).
+//   B6. Nothing is killed or given back because masters are away.
+
+import type { CancelTimer, Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import type { JobNumber } from "../protocol/ids.ts";
+import { limits } from "../protocol/limits.ts";
+import type {
+  AttemptRange,
+  MasterDrain,
+  MasterMessage,
+  MasterStart,
+  MasterVerdict,
+  StartRange,
+  WorkerLoad,
+  WorkerMessage,
+  WorkerReport,
+} from "../protocol/messages.ts";
+import { endReasons, type WorkerInfo } from "../protocol/model.ts";
+import { Room } from "./amounts.ts";
+import { type AttemptKey, endItem } from "./ends.ts";
+import type { Executor } from "./executor.ts";
+import { type Job, Jobs } from "./jobs.ts";
+import { Lanes, type ResolveInput } from "./lanes.ts";
+import { OrderQueue } from "./orders.ts";
+import { ProgressHints } from "./progress.ts";
+import { RangeList } from "./ranges.ts";
+import { reportBytes, Reports, type Spool } from "./reports.ts";
+
+/** One connection to one master; a new connection has a new, higher number. */
+export type SessionNumber = number;
+
+export interface AgentPorts {
+  readonly clock: Clock;
+  readonly executor: Executor;
+  readonly spool: Spool;
+  readonly resolveInput: ResolveInput;
+  readonly log: Log;
+  readonly send: (session: SessionNumber, messages: readonly WorkerMessage[]) => void;
+  /** Ends a session whose master said what makes no sense; it is dialled again and registers anew. */
+  readonly close: (session: SessionNumber, reason: string) => void;
+  /** Calls back once, soon, after what waits now: reports of one turn travel together. */
+  readonly defer: (fire: () => void) => void;
+  readonly machine: () => Pick<WorkerLoad, "memoryFreeMiB" | "diskFreeBytes">;
+  /** Nothing runs here any more and nothing will: the worker may end. */
+  readonly onExit: (reason: string) => void;
+}
+
+export interface AgentOptions {
+  readonly info: WorkerInfo;
+  readonly slotsMax: number;
+  /** Reports that an earlier incarnation left in the spool. */
+  readonly predecessor: readonly WorkerReport[];
+}
+
+/** Reports inside a registration; the rest follows in frames of their own. */
+const registerBytesMax = limits.frameBytesMax / 2;
+/** A worker that is to leave waits this long for a leader to take its last reports. */
+const leaveMs = 5_000;
+/** … and this many times longer for one that is connected. */
+const leaveWaitsMax = 6;
+
+interface Deadline {
+  readonly deadlineMs: number;
+}
+
+interface Drain {
+  readonly exit: boolean;
+  /** Wanted by the worker itself, not by a leader. */
+  readonly own: boolean;
+  readonly reason: string;
+  readonly cancelTimer: CancelTimer | undefined;
+}
+
+export class Agent {
+  readonly #ports: AgentPorts;
+  readonly #info: WorkerInfo;
+  readonly #jobs = new Jobs();
+  readonly #orders = new OrderQueue();
+  readonly #room: Room;
+  readonly #lanes: Lanes;
+  readonly #reports: Reports;
+  readonly #hints: ProgressHints;
+  #term = 0;
+  #leader: SessionNumber | undefined;
+  #drain: Drain | undefined;
+  #leaving: CancelTimer | undefined;
+  #leaveWaits = 0;
+  #turning = false;
+  #ended = false;
+
+  constructor({ info, slotsMax, predecessor }: AgentOptions, ports: AgentPorts) {
+    this.#ports = ports;
+    this.#info = info;
+    this.#room = new Room(info.amounts);
+    this.#reports = new Reports(ports.clock, ports.spool, predecessor);
+    const { clock, executor, resolveInput, log } = ports;
+    this.#lanes = new Lanes({
+      clock,
+      executor,
+      resolveInput,
+      log,
+      slotsMax,
+      room: this.#room,
+      orders: this.#orders,
+      events: {
+        ended: (job, items) => {
+          for (const { task, attempt } of items) this.#hints.ended(job.number, task, attempt);
+          this.#reports.ended(job.number, items);
+          this.#turnSoon();
+        },
+        returned: (job, attempt) => this.#return(job.number, attempt),
+        started: (job, task, attempt) => this.#hints.started(job.number, task, attempt),
+        progress: (job, at, percent, message) => {
+          const { number } = job;
+          const text = message === undefined ? {} : { message };
+          this.#hints.progress({ job: number, ...at, percent, ...text });
+        },
+        changed: () => this.#turnSoon(),
+      },
+    });
+    this.#hints = new ProgressHints(
+      clock,
+      () => this.#load(),
+      (message) => {
+        if (this.#leader !== undefined) ports.send(this.#leader, [message]);
+      },
+    );
+  }
+
+  // ── sessions and terms ─────────────────────────────────────────────────────────────────
+
+  /** The connection is gone. Work goes on (B6). */
+  closed(session: SessionNumber): void {
+    if (session !== this.#leader) return;
+    this.#leader = undefined;
+    this.#hints.end();
+    this.#checkExit();
+  }
+
+  /** One frame's messages, in order. */
+  receive(session: SessionNumber, messages: readonly MasterMessage[]): void {
+    try {
+      for (const message of messages) this.#handle(session, message);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      this.#ports.close(session, error.message);
+    }
+    this.#pump();
+    this.#checkExit();
+  }
+
+  #handle(session: SessionNumber, message: MasterMessage): void {
+    switch (message.kind) {
+      case "lead":
+        return this.#lead(session, message.term);
+      case "verdict":
+      case "start":
+      case "recall":
+      case "cancel":
+      case "recorded":
+      case "drain":
+        if (session === this.#leader && message.term === this.#term) return this.#obey(message);
+        this.#ports.log.info("refused an order that is not of the leader's term", {
+          kind: message.kind,
+          term: message.term,
+          ownTerm: this.#term,
+          session,
+        });
+        return;
+      case "welcome":
+      case "refuse":
+      case "logRequest":
+      case "logStop":
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #lead(session: SessionNumber, term: number): void {
+    if (term < this.#term) return;
+    // One term has one leader, so in the same term a higher number is that master's newer connection.
+    if (term === this.#term && this.#leader !== undefined && session <= this.#leader) return;
+    // The order matters (B1): after this line no other session's order is taken, so what the
+    // registration names stays true until the new leader's answer.
+    this.#leader = session;
+    this.#term = term;
+    this.#register(session);
+    this.#hints.begin();
+  }
+
+  #register(session: SessionNumber): void {
+    this.#reports.flush();
+    const held = new RangeList();
+    const started = new RangeList();
+    this.#orders.ranges(held);
+    this.#lanes.ranges(held, started);
+    const inside: WorkerReport[] = [];
+    const behind: WorkerReport[] = [];
+    let bytes = 0;
+    for (const report of this.#reports.all()) {
+      bytes += reportBytes(report);
+      if (bytes <= registerBytesMax || inside.length === 0) inside.push(report);
+      else {
+        behind.push(report);
+        // Named as held, or the leader would send them again; their ends follow at once.
+        this.#reports.endsOf(report.n, held);
+      }
+    }
+    this.#ports.send(session, [
+      {
+        kind: "register",
+        term: this.#term,
+        info: this.#info,
+        held: held.take(),
+        started: started.take(),
+        reports: inside,
+      },
+      ...behind,
+    ]);
+  }
+
+  // ── orders ─────────────────────────────────────────────────────────────────────────────
+
+  #obey(
+    message: Exclude<
+      MasterMessage,
+      { kind: "lead" | "welcome" | "refuse" | "logRequest" | "logStop" }
+    >,
+  ): void {
+    switch (message.kind) {
+      case "verdict":
+        return this.#judge(message);
+      case "start":
+        return this.#start(message);
+      case "recall":
+        return this.#recall(message.job, message.count);
+      case "cancel":
+        for (const range of message.ranges) this.#cancel(range, message.reason, true);
+        return;
+      case "recorded":
+        return this.#recorded(message.n);
+      case "drain":
+        return this.#ordered(message);
+      default:
+        message satisfies never;
+    }
+  }
+
+  #judge({ kill, recorded }: MasterVerdict): void {
+    this.#recorded(recorded);
+    for (const range of kill) this.#cancel(range, endReasons.superseded.code, false);
+  }
+
+  #start({ jobs, ranges }: MasterStart): void {
+    for (const descriptor of jobs) this.#jobs.describe(descriptor);
+    for (const range of ranges) {
+      const job = this.#jobs.get(range.job);
+      // On a new session the leader says again what a worker must know of a job.
+      if (!job) throw new RangeError(`job ${range.job} was ordered but never described`);
+      const refusal = this.#refusal(job);
+      if (refusal === undefined)
+        this.#orders.push(job, range, (task) => job.learn(range.attempt, task));
+      else this.#decline(job, range, refusal);
+      this.#jobs.settle(job);
+    }
+  }
+
+  /** Why nothing of this job is taken now. */
+  #refusal(job: Job): string | undefined {
+    if (this.#drain) return "draining";
+    if (this.#reports.full) return "too many outcomes wait to be recorded";
+    return this.#room.lacks(job.needs);
+  }
+
+  #decline(job: Job, range: StartRange, why: string): void {
+    let declined = 0;
+    for (let task = range.first; task < range.first + range.count; task++) {
+      if (!job.learn(range.attempt, task)) continue;
+      this.#return(job.number, { task, attempt: range.attempt });
+      declined++;
+    }
+    if (declined > 0) this.#ports.log.info("gave work back", { job: job.number, declined, why });
+  }
+
+  #recall(number: JobNumber, count: number): void {
+    const job = this.#jobs.get(number);
+    if (!job) return;
+    const left = count - this.#orders.takeBack(job, count, this.#reports.returned);
+    if (left > 0) this.#lanes.recall(job, left);
+    this.#turnSoon();
+  }
+
+  /**
+   * Ends what is held of a range. What has ended already is in a report on its way. What is not known never
+   * came and never will, which an order to cancel wants to hear (K6), but a verdict does not.
+   */
+  #cancel(range: AttemptRange, code: number, answerUnknown: boolean): void {
+    const job = this.#jobs.get(range.job);
+    const { first, count, attempt } = range;
+    const unknown: AttemptKey[] = [];
+    if (answerUnknown) {
+      for (let task = first; task < first + count; task++) {
+        if (!(job?.knows(attempt, task) ?? false)) unknown.push({ task, attempt });
+      }
+    }
+    if (job) {
+      const removed: AttemptKey[] = [];
+      this.#orders.remove(job, range, (task) => removed.push({ task, attempt }));
+      this.#endUnstarted(job.number, removed, code);
+      this.#lanes.cancel(job, range, code);
+    }
+    if (unknown.length === 0) return;
+    for (const { task } of unknown) job?.learn(attempt, task);
+    if (job) this.#jobs.settle(job);
+    this.#endUnstarted(range.job, unknown, code);
+  }
+
+  #endUnstarted(job: JobNumber, attempts: readonly AttemptKey[], code: number): void {
+    if (attempts.length === 0) return;
+    this.#reports.ended(
+      job,
+      attempts.map((attempt) => endItem(attempt, code)),
+    );
+    this.#turnSoon();
+  }
+
+  #return(job: JobNumber, { task, attempt }: AttemptKey): void {
+    this.#reports.returned.add(job, attempt, task);
+    this.#turnSoon();
+  }
+
+  #recorded(n: number): void {
+    const settled = new Set<Job>();
+    this.#reports.recorded(n, (number, attempt, task) => {
+      const job = this.#jobs.get(number);
+      job?.forget(attempt, task);
+      if (job) settled.add(job);
+    });
+    for (const job of settled) this.#jobs.settle(job);
+  }
+
+  // ── leaving ────────────────────────────────────────────────────────────────────────────
+
+  /** The worker's own wish to leave (a signal): like a leader's drain, and with masters away too. */
+  leave(reason: string, deadlineMs: number): void {
+    this.#beginDrain({ exit: true, own: true, deadlineMs, reason });
+  }
+
+  /** Ends everything now; what runs is killed and reported as drained. */
+  stop(): void {
+    this.#beginDrain({ exit: true, own: true, deadlineMs: 0, reason: "stopped" });
+    this.#lanes.cancelAll(endReasons.drained.code, true);
+  }
+
+  #ordered({ on, exit, deadlineMs }: MasterDrain): void {
+    if (on) return this.#beginDrain({ exit, own: false, deadlineMs, reason: "drained" });
+    // A worker that was told to leave by a signal leaves, whatever a leader says about its drain.
+    if (this.#drain?.own) return;
+    this.#drain?.cancelTimer?.();
+    this.#drain = undefined;
+    this.#lanes.givingBack = false;
+  }
+
+  #beginDrain({ exit, own, deadlineMs, reason }: Omit<Drain, "cancelTimer"> & Deadline): void {
+    const before = this.#drain;
+    before?.cancelTimer?.();
+    const kill = (): void => this.#lanes.cancelAll(endReasons.drained.code, false);
+    const cancelTimer = deadlineMs > 0 ? this.#ports.clock.after(deadlineMs, kill) : undefined;
+    this.#drain = {
+      exit: exit || (before?.own ?? false),
+      own: own || (before?.own ?? false),
+      reason: before?.own ? before.reason : reason,
+      cancelTimer,
+    };
+    this.#lanes.givingBack = true;
+    this.#orders.takeAll(this.#reports.returned);
+    this.#lanes.recallAll();
+    this.#turnSoon();
+  }
+
+  /** Says goodbye once nothing is held and all is recorded, or nobody is there to record it. */
+  #checkExit(): void {
+    if (!this.#readyToExit) return;
+    if (this.#reports.unrecorded === 0) return this.#exit();
+    this.#leaving ??= this.#ports.clock.after(leaveMs, () => {
+      this.#leaving = undefined;
+      if (!this.#readyToExit) return;
+      // A leader that is there will record them; without one the spool keeps them.
+      if (this.#leader === undefined || ++this.#leaveWaits >= leaveWaitsMax) this.#exit();
+      else this.#checkExit();
+    });
+  }
+
+  get #readyToExit(): boolean {
+    const exits = this.#drain?.exit === true && !this.#ended;
+    return exits && this.held === 0 && !this.#reports.pending;
+  }
+
+  #exit(): void {
+    const { unrecorded } = this.#reports;
+    const left = unrecorded === 0 ? "" : `; ${unrecorded} reports stay in the spool`;
+    const reason = `${this.#drain?.reason ?? "ended"}${left}`;
+    this.#ended = true;
+    this.#leaving?.();
+    this.#reports.spoolAll();
+    this.#lanes.stop();
+    this.#hints.end();
+    if (this.#leader !== undefined) this.#ports.send(this.#leader, [{ kind: "goodbye", reason }]);
+    this.#ports.onExit(reason);
+  }
+
+  // ── turns ──────────────────────────────────────────────────────────────────────────────
+
+  #pump(): void {
+    if (!this.#drain && !this.#reports.full) this.#lanes.pump();
+  }
+
+  /**
+   * What slots say is acted upon once a turn, not inside their callbacks: reports travel together, and a slot
+   * that dies has said so before it could be given more.
+   */
+  #turnSoon(): void {
+    if (this.#turning) return;
+    this.#turning = true;
+    this.#ports.defer(() => {
+      this.#turning = false;
+      this.#pump();
+      const reports = this.#reports.flush();
+      if (this.#leader !== undefined && reports.length > 0) {
+        this.#ports.send(this.#leader, reports);
+      }
+      this.#checkExit();
+    });
+  }
+
+  #load(): WorkerLoad {
+    const { slots, busy } = this.#lanes.slots;
+    const spoolBytes = this.#reports.bytes;
+    return { slots, slotsBusy: busy, spoolBytes, ...this.#ports.machine() };
+  }
+
+  // ── for tests, the simulator and the status of a worker ────────────────────────────────
+
+  get term(): number {
+    return this.#term;
+  }
+
+  /** The session that is listened to. */
+  get leader(): SessionNumber | undefined {
+    return this.#leader;
+  }
+
+  get draining(): boolean {
+    return this.#drain !== undefined;
+  }
+
+  /** Attempts here that have not ended. */
+  get held(): number {
+    return this.#orders.size + this.#lanes.count;
+  }
+
+  /** Attempts held, or ended and not recorded (B2). */
+  get known(): number {
+    return this.#jobs.count;
+  }
+
+  /** Reports that no leader has recorded. */
+  get unrecorded(): readonly WorkerReport[] {
+    return this.#reports.all();
+  }
+
+  get used(): ReadonlyMap<string, number> {
+    return this.#room.used;
+  }
+}
