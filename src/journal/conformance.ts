@@ -36,7 +36,7 @@ export interface DurableBench {
 export interface JournalCase {
   readonly name: string;
   readonly durableOnly?: true;
-  run(bench: JournalBench): Promise<string | void>;
+  readonly run: (bench: JournalBench) => Promise<string | void>;
 }
 
 export const journalCases: readonly JournalCase[] = [

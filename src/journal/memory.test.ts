@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { encodeBatch, newBatchId } from "./batch.ts";
 import { journalCases, type JournalBench } from "./conformance.ts";
 import { openJournal } from "./engines.ts";
-import { emptyHead } from "./journal.ts";
-import { MemoryStore, openMemoryJournal } from "./memory.ts";
+import { emptyHead, type Journal } from "./journal.ts";
+import { MemoryStore, openMemoryJournal, type MemoryJournalOptions } from "./memory.ts";
 
 function memoryBench(latencyMs: number): JournalBench {
   const store = new MemoryStore();
@@ -18,7 +18,7 @@ function memoryBench(latencyMs: number): JournalBench {
       store.batches[at] = { ...batch, bytes };
     },
     async remove(index) {
-      delete store.batches[index - store.trimmed - 1];
+      Reflect.deleteProperty(store.batches, index - store.trimmed - 1);
     },
   };
 }
@@ -34,6 +34,15 @@ describe("the memory engine", () => {
     for (const { run } of cases) await run(memoryBench(1));
   });
 });
+
+const memory = async (options?: MemoryJournalOptions) =>
+  closedAfterwards(await openMemoryJournal(options));
+const opened = async (url: string) => closedAfterwards(await openJournal(url));
+
+function closedAfterwards<T extends Journal>(journal: T): T {
+  onTestFinished(() => journal[Symbol.asyncDispose]());
+  return journal;
+}
 
 function firstBatch(journalId: string) {
   return encodeBatch({
@@ -51,7 +60,7 @@ function firstBatch(journalId: string) {
 
 describe("the faults of the memory engine", () => {
   it("a lost append is unknown and not stored, a lost answer is unknown and stored", async () => {
-    await using journal = await openMemoryJournal();
+    const journal = await memory();
     const batch = firstBatch(journal.journalId);
     journal.faults.push({ kind: "lose" }, { kind: "lose_answer" });
     expect((await journal.append(0, batch)).kind).toBe("unknown");
@@ -61,7 +70,7 @@ describe("the faults of the memory engine", () => {
   });
 
   it("a refusal stores nothing", async () => {
-    await using journal = await openMemoryJournal();
+    const journal = await memory();
     journal.faults.push({ kind: "refuse", code: "forbidden" });
     const result = await journal.append(0, firstBatch(journal.journalId));
     expect(result).toMatchObject({ kind: "refused", code: "forbidden" });
@@ -70,16 +79,16 @@ describe("the faults of the memory engine", () => {
 
   it("a failed disk halts this journal, and the store can be opened again", async () => {
     const store = new MemoryStore();
-    const journal = await openMemoryJournal({ store });
+    const journal = await memory({ store });
     journal.faults.push({ kind: "fail" });
     await expect(journal.append(0, firstBatch(store.journalId))).rejects.toThrow(/durable/);
     await expect(journal.head()).rejects.toMatchObject({ kind: "fsync_failed" });
-    await using again = await openMemoryJournal({ store });
+    const again = await memory({ store });
     expect((await again.append(0, firstBatch(store.journalId))).kind).toBe("appended");
   });
 
   it("a full quota refuses with no_space", async () => {
-    await using journal = await openMemoryJournal({ bytesMax: 10 });
+    const journal = await memory({ bytesMax: 10 });
     const result = await journal.append(0, firstBatch(journal.journalId));
     expect(result).toMatchObject({ kind: "refused", code: "no_space" });
   });
@@ -87,9 +96,9 @@ describe("the faults of the memory engine", () => {
 
 describe("openJournal", () => {
   it("gives every memory: its own journal and memory:name a shared one", async () => {
-    await using shared = await openJournal("memory:shared");
-    await using again = await openJournal("memory:shared");
-    await using own = await openJournal("memory:");
+    const shared = await opened("memory:shared");
+    const again = await opened("memory:shared");
+    const own = await opened("memory:");
     expect(again.journalId).toBe(shared.journalId);
     expect(own.journalId).not.toBe(shared.journalId);
   });

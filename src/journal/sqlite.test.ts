@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { runnableFile } from "../lib/thread.ts";
 import { encodeBatch, newBatchId, type EncodedBatch } from "./batch.ts";
 import { headOf } from "./chain.ts";
@@ -21,6 +21,13 @@ function freshFolder(): string {
   const folder = join(root, String(++folders));
   mkdirSync(folder);
   return folder;
+}
+
+/** Closed when the test is over. */
+async function open(options: SqliteJournalOptions) {
+  const journal = await openSqliteJournal(options);
+  onTestFinished(() => journal[Symbol.asyncDispose]());
+  return journal;
 }
 
 type Testing = NonNullable<SqliteJournalOptions["testing"]>;
@@ -47,7 +54,7 @@ function sqliteBench(testing: Testing = {}): JournalBench {
       options,
       scratch,
       async claimsToSync() {
-        await using journal = await openSqliteJournal({ path, ...options });
+        const journal = await open({ path, ...options });
         return journal.settings.synchronous === 2;
       },
     },
@@ -124,7 +131,7 @@ describe("the case that counts fsyncs", () => {
 describe("a SQLite journal without space", () => {
   async function refusesAndRecovers(path: string, bytesMax?: number) {
     const options = bytesMax === undefined ? { path } : { path, bytesMax };
-    await using journal = await openSqliteJournal(options);
+    const journal = await open(options);
     const { head, result } = await fill(journal, { size: 50_000 });
     expect(result).toMatchObject({ kind: "refused", code: "no_space" });
     expect(await journal.head()).toEqual(head);
@@ -137,7 +144,7 @@ describe("a SQLite journal without space", () => {
     const path = join(freshFolder(), "journal.db");
     const bytesMax = 2_000_000;
     const { head } = await refusesAndRecovers(path, bytesMax);
-    await using journal = await openSqliteJournal({ path, bytesMax });
+    const journal = await open({ path, bytesMax });
     expect((await journal.usage()).bytesMax).toBe(bytesMax);
     await journal.trim(head.index);
     const more = await fill(journal, { size: 50_000, countMax: 10 });
@@ -153,7 +160,7 @@ describe("a SQLite journal without space", () => {
       const filler = join(disk.folder, "filler");
       writeFileSync(filler, Buffer.alloc(4_000_000));
       const path = join(disk.folder, "journal.db");
-      await using journal = await openSqliteJournal({ path });
+      const journal = await open({ path });
       const { head, result } = await fill(journal, { size: 50_000 });
       expect(result).toMatchObject({ kind: "refused", code: "no_space" });
       expect(await journal.head()).toEqual(head);
@@ -175,10 +182,35 @@ function smallDisk(megabytes: number): { folder: string; unmount: () => void } |
   return { folder, unmount: () => void spawnSync("umount", ["-l", folder]) };
 }
 
+describe("a SQLite journal on a dying disk", () => {
+  const counter = syncCounter(freshFolder(), ["preload"]);
+  it.skipIf(!counter)(
+    "halts at the first failed fsync, and opened again has all that it acknowledged (J5; skipped without a compiler)",
+    async () => {
+      if (!counter) return;
+      const path = join(freshFolder(), "journal.db");
+      const file = runnableFile(new URL("./conformance-child.ts", import.meta.url));
+      const plan = JSON.stringify({ url: `sqlite:${path}`, options: {}, appends: 1000 });
+      const { command, args, env } = counter.wrap(process.execPath, [file, plan], 40);
+      const child = spawnSync(command, args, { env });
+      expect(child.status).toBe(1);
+      expect(child.stderr.toString()).toMatch(/fsync_failed/);
+      const lines = child.stdout.toString().trim().split("\n").slice(1);
+      expect(lines.length).toBeGreaterThan(10);
+      const journal = await open({ path });
+      await journal.verify();
+      for (const line of lines) {
+        const [index, batchId] = line.split(" ");
+        expect((await journal.read(Number(index)))?.batchId).toBe(batchId);
+      }
+    },
+  );
+});
+
 describe("the write-ahead log", () => {
   it("stays bounded however much is appended", async () => {
     const path = join(freshFolder(), "journal.db");
-    await using journal = await openSqliteJournal({ path });
+    const journal = await open({ path });
     await fill(journal, { size: 500_000, countMax: 160 });
     const bytes = 160 * 500_000;
     expect(statSync(`${path}-wal`).size).toBeLessThan(0.9 * bytes);
@@ -199,18 +231,18 @@ describe("a SQLite journal under garbage collection", () => {
 });
 
 describe("the preflight of a SQLite journal", () => {
-  const open = (path: string, more: Omit<SqliteJournalOptions, "path"> = {}) =>
-    openSqliteJournal({ path, ...more });
+  const at = (path: string, more: Omit<SqliteJournalOptions, "path"> = {}) =>
+    open({ path, ...more });
 
   it("really runs in WAL with synchronous=FULL", async () => {
-    await using journal = await open(join(freshFolder(), "journal.db"));
+    const journal = await at(join(freshFolder(), "journal.db"));
     expect(journal.settings).toMatchObject({ journalMode: "wal", synchronous: 2 });
   });
 
   it("refuses a file that is not a database, and leaves it as it is", async () => {
     const path = join(freshFolder(), "journal.db");
     writeFileSync(path, "to whom it may concern ".repeat(100));
-    await expect(open(path)).rejects.toMatchObject({
+    await expect(at(path)).rejects.toMatchObject({
       kind: "preflight",
       message: expect.stringMatching(/is not a SQLite database\. Choose another path/),
     });
@@ -220,18 +252,18 @@ describe("the preflight of a SQLite journal", () => {
   it("refuses a database of somebody else, and leaves it as it is", async () => {
     const path = join(freshFolder(), "journal.db");
     behindItsBack(path, (db) => db.exec("CREATE TABLE songs (title)"));
-    await expect(open(path)).rejects.toThrow(/not a Skein journal/);
+    await expect(at(path)).rejects.toThrow(/not a Skein journal/);
     behindItsBack(path, (db) => {
       expect(db.prepare("PRAGMA journal_mode").get()).toMatchObject({ journal_mode: "delete" });
     });
   });
 
   it("refuses a directory where a file should be", async () => {
-    await expect(open(freshFolder())).rejects.toThrow(/not a regular file/);
+    await expect(at(freshFolder())).rejects.toThrow(/not a regular file/);
   });
 
   it("refuses a directory that cannot be created", async () => {
-    await expect(open("/proc/skein/journal.db")).rejects.toThrow(/cannot be created/);
+    await expect(at("/proc/skein/journal.db")).rejects.toThrow(/cannot be created/);
   });
 
   it.skipIf(process.getuid?.() === 0)(
@@ -239,23 +271,23 @@ describe("the preflight of a SQLite journal", () => {
     async () => {
       const folder = freshFolder();
       chmodSync(folder, 0o500);
-      await expect(open(join(folder, "journal.db"))).rejects.toThrow(/is not writable/);
+      await expect(at(join(folder, "journal.db"))).rejects.toThrow(/is not writable/);
     },
   );
 
   it("refuses a network file system by its name", async () => {
     const path = join(freshFolder(), "journal.db");
-    const nfs = open(path, { testing: { fileSystemType: 0x6969 } });
+    const nfs = at(path, { testing: { fileSystemType: 0x6969 } });
     await expect(nfs).rejects.toThrow(/shared file system \(NFS\)/);
   });
 
   it("says so when another process keeps the file locked", async () => {
     const path = join(freshFolder(), "journal.db");
-    await (await open(path))[Symbol.asyncDispose]();
+    await (await at(path))[Symbol.asyncDispose]();
     const holder = new DatabaseSync(path);
     try {
       holder.exec("BEGIN IMMEDIATE");
-      await expect(open(path)).rejects.toThrow(/another process keeps it locked/);
+      await expect(at(path)).rejects.toThrow(/another process keeps it locked/);
     } finally {
       holder.close();
     }
@@ -263,7 +295,7 @@ describe("the preflight of a SQLite journal", () => {
 
   it("waits at most a second for a lock and then answers unknown, with nothing stored", async () => {
     const path = join(freshFolder(), "journal.db");
-    await using journal = await open(path);
+    const journal = await at(path);
     const { head } = await fill(journal, { countMax: 1 });
     const holder = new DatabaseSync(path);
     try {
@@ -280,8 +312,8 @@ describe("the preflight of a SQLite journal", () => {
 
   it("refuses a layout of a later version", async () => {
     const path = join(freshFolder(), "journal.db");
-    await (await open(path))[Symbol.asyncDispose]();
+    await (await at(path))[Symbol.asyncDispose]();
     behindItsBack(path, (db) => db.exec("PRAGMA user_version = 99"));
-    await expect(open(path)).rejects.toThrow(/newer than 1/);
+    await expect(at(path)).rejects.toThrow(/newer than 1/);
   });
 });

@@ -4,6 +4,7 @@
 //   strace   watches the system calls of the process and all its threads
 //   preload  a library, compiled when it is needed, that stands before fsync and fdatasync
 //
+// The library can also fail every fsync after the first few, with EIO, as a dying disk does.
 // Where neither exists the suite can only ask the engine what it is set to, and says so.
 
 import { spawnSync } from "node:child_process";
@@ -13,7 +14,7 @@ import { join } from "node:path";
 export interface SyncCounter {
   readonly how: "strace" | "preload";
   /** How to start a command so that its fsyncs are counted. */
-  readonly wrap: (command: string, args: readonly string[]) => Started;
+  readonly wrap: (command: string, args: readonly string[], failAfter?: number) => Started;
   /** Successful ones so far. */
   readonly count: () => number;
 }
@@ -53,18 +54,26 @@ function straceCounter(folder: string): SyncCounter | undefined {
 
 const source = `
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+static int calls = 0;
+static int failing(void) {
+  const char *after = getenv("SKEIN_SYNC_FAIL_AFTER");
+  if (!after || __sync_add_and_fetch(&calls, 1) <= atoi(after)) return 0;
+  errno = EIO;
+  return 1;
+}
 static int counted(int result) {
   int log = open(getenv("SKEIN_SYNC_LOG"), O_WRONLY | O_APPEND | O_CREAT, 0600);
   if (result == 0 && log >= 0 && write(log, "s", 1) != 1) abort();
   close(log);
   return result;
 }
-int fsync(int fd) { return counted(syscall(SYS_fsync, fd)); }
-int fdatasync(int fd) { return counted(syscall(SYS_fdatasync, fd)); }
+int fsync(int fd) { return failing() ? -1 : counted(syscall(SYS_fsync, fd)); }
+int fdatasync(int fd) { return failing() ? -1 : counted(syscall(SYS_fdatasync, fd)); }
 `;
 
 function preloadCounter(folder: string): SyncCounter | undefined {
@@ -77,10 +86,15 @@ function preloadCounter(folder: string): SyncCounter | undefined {
   const log = join(folder, "syncs.log");
   return {
     how: "preload",
-    wrap: (command, args) => ({
+    wrap: (command, args, failAfter) => ({
       command,
       args,
-      env: { ...process.env, LD_PRELOAD: library, SKEIN_SYNC_LOG: log },
+      env: {
+        ...process.env,
+        LD_PRELOAD: library,
+        SKEIN_SYNC_LOG: log,
+        ...(failAfter === undefined ? {} : { SKEIN_SYNC_FAIL_AFTER: String(failAfter) }),
+      },
     }),
     count: () => (existsSync(log) ? statSync(log).size : 0),
   };
