@@ -1,5 +1,13 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
@@ -205,6 +213,18 @@ describe("a SQLite journal on a dying disk", () => {
       }
     },
   );
+});
+
+describe("a SQLite journal whose file is moved away under it", () => {
+  it("stops when it notices, instead of writing where nobody will look", async () => {
+    const folder = freshFolder();
+    const path = join(folder, "journal.db");
+    const journal = await open({ path });
+    const { head } = await fill(journal, { countMax: 3 });
+    renameSync(path, join(folder, "elsewhere.db"));
+    await expect(journal.usage()).rejects.toThrow(/deleted or moved away/);
+    await expect(journal.append(3, nextBatch(journal, head))).rejects.toThrow(/no longer the file/);
+  });
 });
 
 describe("the write-ahead log", () => {

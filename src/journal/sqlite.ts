@@ -10,9 +10,10 @@
 // S2  After every `checkpointBytes` of appends thread B empties the WAL, so it stays bounded.
 // S3  The first halt of kind fsync_failed or engine_failed stops the journal as a whole (E7).
 // S4  Several masters on one machine may open one file; SQLite's locks order their appends.
+// S5  A file that was moved or replaced is noticed when `usage` is asked, and stops the journal.
 
-import { statfs } from "node:fs/promises";
-import { resolve } from "node:path";
+import { stat, statfs } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { startThread } from "../lib/thread.ts";
 import { decodeChecked, type EncodedBatch } from "./batch.ts";
@@ -64,7 +65,8 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
   try {
     const opened = await writer.call("open", ask, callMs);
     await reader.call("open", { ...ask, journalId: opened.journalId }, callMs);
-    return new SqliteJournal({ path, writer, reader, opened, bytesMax: options.bytesMax });
+    const { ino: file } = await stat(path);
+    return new SqliteJournal({ path, writer, reader, opened, file, bytesMax: options.bytesMax });
   } catch (error) {
     await Promise.all([writer.close(callMs), reader.close(callMs)]);
     throw error;
@@ -77,6 +79,8 @@ interface Parts {
   readonly reader: ThreadCaller;
   readonly opened: Opened;
   readonly bytesMax: number | undefined;
+  /** The inode of the opened file. */
+  readonly file: number;
 }
 
 export class SqliteJournal implements Journal {
@@ -141,10 +145,9 @@ export class SqliteJournal implements Journal {
 
   async usage(): Promise<JournalUsage> {
     const { path, bytesMax } = this.#parts;
-    const [{ bytes }, { bavail, bsize }] = await Promise.all([
-      this.#call("usage", null, callMs),
-      statfs(path),
-    ]);
+    const { bytes } = await this.#call("usage", null, callMs);
+    await this.#checkInPlace();
+    const { bavail, bsize } = await statfs(dirname(path));
     return { bytes, bytesMax: bytesMax ?? Number.MAX_SAFE_INTEGER, diskFree: bavail * bsize };
   }
 
@@ -155,6 +158,19 @@ export class SqliteJournal implements Journal {
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
+  }
+
+  /** S5: what is appended to a file without a name is gone with this process. */
+  async #checkInPlace(): Promise<void> {
+    const { path, file } = this.#parts;
+    const found = await stat(path).catch(() => undefined);
+    if (found?.ino === file) return;
+    this.#stopped ??= new JournalHalt("engine_failed", {
+      what: `the journal at ${path} is no longer the file that was opened`,
+      why: found ? "another file stands in its place" : "it was deleted or moved away",
+      todo: "Put it back, then restart this master",
+    });
+    throw this.#stopped;
   }
 
   #appended({ index, bytes }: EncodedBatch): void {
