@@ -1,0 +1,258 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { encodeOutcomes } from "../../protocol/outcome-block.ts";
+import type { Archive, ArchiveEvent, JobsQuery } from "./archive.ts";
+import { archiveCases, jobEvent, outcome, type ArchiveUnderTest } from "./conformance.ts";
+import { MemoryArchive, MemoryArchiveDisk } from "./memory-archive.ts";
+import { openArchive } from "./sqlite-archive.ts";
+
+const folders: string[] = [];
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function sqlite(): ArchiveUnderTest {
+  const folder = mkdtempSync(join(tmpdir(), "skein-archive-"));
+  folders.push(folder);
+  return { open: () => openArchive({ path: join(folder, "archive.db"), journalId: "j1" }) };
+}
+
+function memory(): ArchiveUnderTest {
+  const disk = new MemoryArchiveDisk();
+  return { open: async () => new MemoryArchive(disk, { autoCommit: false }) };
+}
+
+describe.each([
+  ["sqlite", sqlite],
+  ["memory", memory],
+])("an archive in %s", (name, make) => {
+  test.each(archiveCases.map((each) => [each.name, each] as const))("%s", async (title, each) => {
+    // Nothing calls `commit` on this one by itself.
+    if (name === "memory" && title.startsWith("R2: the watermark is said")) {
+      await each.run({ open: async () => new MemoryArchive() });
+    } else await each.run(make());
+  });
+});
+
+// ── the same steps on both give the same answers ─────────────────────────────────────────
+
+type Step =
+  | { kind: "batch"; events: ArchiveEvent[] }
+  | { kind: "reopen" }
+  | { kind: "prune"; bytesMax: number }
+  | { kind: "jobs"; query: JobsQuery }
+  | { kind: "results"; job: number; from: number; count: number; bytesMax: number }
+  | { kind: "task"; job: number; task: number }
+  | { kind: "inputs"; job: number; first: number; count: number }
+  | { kind: "blocks"; job: number; index: number; bytesMax: number }
+  | { kind: "ended"; job: number; limit: number };
+
+const queues = ["film", "night"];
+const states = ["succeeded", "failed", "cancelled"] as const;
+const job = fc.integer({ min: 1, max: 5 });
+/** Few tasks near each other, and some far away, so that blocks stand in bins of all sizes. */
+const task = fc.oneof(
+  fc.integer({ min: 0, max: 30 }),
+  fc.constantFrom(255, 256, 257, 2047, 2048, 131_071, 131_072, 1_048_576, 9_999_999),
+);
+const bytes = fc.uint8Array({ maxLength: 20 }).map((raw) => raw.map((byte) => (byte % 90) + 33));
+
+const stepsArbitrary = fc.array(
+  fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({
+        kind: fc.constant("batch" as const),
+        seeds: fc.array(
+          fc.record({
+            what: fc.nat({ max: 5 }),
+            job,
+            tasks: fc.uniqueArray(task, { minLength: 1, maxLength: 6 }),
+            value: bytes,
+            code: fc.constantFrom(0, 0, 0, 1, 13, 32, 128, 129),
+          }),
+          { maxLength: 6 },
+        ),
+      }),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("prune" as const),
+        bytesMax: fc.integer({ min: 0, max: 3000 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("jobs" as const),
+        query: fc.record(
+          {
+            limit: fc.integer({ min: 1, max: 4 }),
+            before: job,
+            queue: fc.constantFrom(...queues),
+            label: fc.constantFrom("a=0", "a=1", "b=x"),
+            state: fc.constantFrom(...states, "unfinished" as const),
+          },
+          { requiredKeys: ["limit"] },
+        ),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constant("results" as const),
+        job,
+        from: task,
+        count: fc.constantFrom(1, 5, 300, 3000),
+        bytesMax: fc.constantFrom(1, 30, 10_000),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("task" as const), job, task }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("inputs" as const),
+        job,
+        first: fc.integer({ min: 0, max: 12 }),
+        count: fc.integer({ min: 0, max: 12 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("blocks" as const),
+        job,
+        index: fc.integer({ min: 0, max: 20 }),
+        bytesMax: fc.constantFrom(0, 40, 10_000),
+      }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        kind: fc.constant("ended" as const),
+        job,
+        limit: fc.integer({ min: 1, max: 10 }),
+      }),
+    },
+  ),
+  { maxLength: 40 },
+);
+
+interface Seed {
+  readonly what: number;
+  readonly job: number;
+  readonly tasks: readonly number[];
+  readonly value: Uint8Array;
+  readonly code: number;
+}
+
+/** Turns what chance says into events that a master could have recorded. */
+class Scenario {
+  readonly #known = new Map<number, { lines: number; done: Set<number>; ended: boolean }>();
+
+  event(seed: Seed, n: number): ArchiveEvent[] {
+    const { job: number, tasks, value, code } = seed;
+    const state = this.#known.get(number);
+    if (!state) {
+      this.#known.set(number, { lines: 0, done: new Set(), ended: false });
+      const queue = queues[code % 2] ?? "film";
+      const labels = { a: String(number % 2), ...(code > 1 ? { b: "x" } : {}) };
+      return [jobEvent(number, { queue, labels, created: number * 7 })];
+    }
+    if (seed.what === 0) {
+      if (state.ended) return [{ kind: "retired", job: number }];
+      state.ended = true;
+      const end = states[code % 3] ?? "failed";
+      return [{ kind: "jobEnded", job: number, state: end, json: `{"n":${n}}` }];
+    }
+    if (seed.what === 1) {
+      const count = tasks.length;
+      const lines = Buffer.concat(tasks.map(() => Buffer.concat([value, Buffer.from("\n")])));
+      const first = state.lines;
+      state.lines += count;
+      return [{ kind: "inputs", job: number, first, count, bytes: new Uint8Array(lines) }];
+    }
+    const [one = 0] = tasks;
+    if (seed.what === 2) {
+      const more = {
+        worker: `w${code}`,
+        code: 64,
+        charged: code === 1,
+        error: code > 1 ? value : null,
+      };
+      const rest = { started: code, micros: code * 3, logBytes: n, attempt: 1 };
+      return [{ kind: "attempt", job: number, task: one, ...more, ...rest }];
+    }
+    const fresh = tasks.filter((each) => !state.done.has(each));
+    for (const each of fresh) state.done.add(each);
+    const items = fresh.map((each) => ({ ...outcome(each), value, code }));
+    const block = encodeOutcomes(items);
+    return items.length === 0 ? [] : [{ kind: "outcomes", job: number, n, worker: "w", block }];
+  }
+}
+
+async function ask(archive: Archive, step: Step): Promise<unknown> {
+  switch (step.kind) {
+    case "prune":
+      return [await archive.prune(step), (await archive.usage()).bytes];
+    case "jobs":
+      return archive.jobs(step.query);
+    case "results":
+      return archive.results(step.job, step);
+    case "task":
+      return archive.task(step.job, step.task);
+    case "inputs":
+      return archive.inputs(step.job, step.first, step.count);
+    case "blocks":
+      return archive.blocks(step.job, { index: step.index, n: 1 }, step.bytesMax);
+    case "ended":
+      return archive.endedTasks(step.job, { states: ["failed", "cancelled"], limit: step.limit });
+    default:
+      return archive.job(1);
+  }
+}
+
+test("any history gives the same answers as the naive model", async () => {
+  await fc.assert(
+    fc.asyncProperty(stepsArbitrary, async (steps) => {
+      const [real, model] = [sqlite(), memory()];
+      let both = [await real.open(), await model.open()] as const;
+      const scenario = new Scenario();
+      try {
+        for (const step of steps) {
+          if (step.kind === "reopen") {
+            await Promise.all(both.map((each) => each[Symbol.asyncDispose]()));
+            both = [await real.open(), await model.open()];
+            expect(both[0].added).toBe(both[1].added);
+          } else if (step.kind === "batch") {
+            const index = both[0].added + 1;
+            const events = step.seeds.flatMap((seed, n) => scenario.event(seed, n));
+            for (const each of both) each.add(index, index * 10, events);
+          } else {
+            const [given, expected] = await Promise.all(both.map((each) => ask(each, step)));
+            expect(plain(given)).toEqual(plain(expected));
+          }
+        }
+      } finally {
+        await Promise.all(both.map((each) => each[Symbol.asyncDispose]()));
+      }
+    }),
+    { numRuns: Number(process.env["RUNS"] ?? 40), endOnFailure: true },
+  );
+}, 120_000);
+
+/** Bytes as numbers, whichever class of view they come in. */
+function plain(value: unknown): unknown {
+  return JSON.parse(
+    JSON.stringify(value, (_, each: unknown) => (ArrayBuffer.isView(each) ? bytesAs(each) : each)),
+  );
+}
+
+function bytesAs(view: ArrayBufferView): string {
+  return Buffer.from(view.buffer, view.byteOffset, view.byteLength).toString("hex");
+}

@@ -1,0 +1,260 @@
+// The archive of one master: what happened to jobs, on disk, for readers who come later (A2).
+//
+//     loop ──add(index, wall, events)──▶ archive ──watermark──▶ loop (snapshots and trims wait for it)
+//     API  ──blocks, results, task, jobs …──▶ archive
+//
+// Results leave the heap as soon as they are applied; from then on they are read here. Each master
+// feeds its own archive, in the order of the journal, and never asks another's.
+//
+//   R1  Every index is added once, in order: index = added + 1, with no events or many. Indexes up to
+//       `added` are skipped, so a master that replays its journal after a restart adds all again.
+//   R2  `watermark` is an index up to which everything survives a power failure. It never falls.
+//   R3  `add` never waits and never throws for the disk's sake; `queuedBytes` is what it costs.
+//   R4  A read sees all that was added before it was asked.
+//   R5  Blocks, input lines and JSON come back byte for byte as they were added (K2).
+//   R6  Totals are counted, not estimated, and what a page leaves out is said (E2, P8).
+//
+// `memory-archive.ts` is the reference, `sqlite-archive.ts` the one in use; `conformance.ts` holds both
+// to this.
+
+import type { JobId, JobNumber, TaskNumber } from "../../protocol/ids.ts";
+import type { OutcomeItem } from "../../protocol/outcome-block.ts";
+import type { Position } from "../../protocol/outcome-stream.ts";
+import type { StoreTrouble } from "./trouble.ts";
+
+export type FinalState = "succeeded" | "failed" | "cancelled";
+/** Labels of a job: name → value. */
+export type Labels = Readonly<Record<string, string>>;
+
+// ── what is added ────────────────────────────────────────────────────────────────────────
+
+export type ArchiveEvent =
+  | JobCreated
+  | InputsAdded
+  | OutcomesRecorded
+  | AttemptEnded
+  | JobEnded
+  | JobRetired;
+
+export interface JobCreated {
+  readonly kind: "job";
+  readonly number: JobNumber;
+  readonly id: JobId;
+  readonly queue: string;
+  readonly labels: Labels;
+  readonly created: number;
+  /** What of the job's view does not change. */
+  readonly json: string;
+}
+
+/** Tasks first … first + count - 1: their lines, verbatim. */
+export interface InputsAdded {
+  readonly kind: "inputs";
+  readonly job: JobNumber;
+  readonly first: TaskNumber;
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A block of outcomes, recorded as entry `n` of the batch. A task stands in one block. */
+export interface OutcomesRecorded {
+  readonly kind: "outcomes";
+  readonly job: JobNumber;
+  readonly n: number;
+  /** Empty where no worker was concerned. */
+  readonly worker: string;
+  readonly block: Uint8Array;
+}
+
+/** An attempt that ended without being its task's outcome. */
+export interface AttemptEnded {
+  readonly kind: "attempt";
+  readonly job: JobNumber;
+  readonly task: TaskNumber;
+  readonly attempt: number;
+  readonly worker: string;
+  /** An end reason's code. */
+  readonly code: number;
+  readonly charged: boolean;
+  /** Wall clock; 0 when it never started, or nobody knows. */
+  readonly started: number;
+  readonly micros: number;
+  readonly logBytes: number;
+  readonly error: Uint8Array | null;
+}
+
+export interface JobEnded {
+  readonly kind: "jobEnded";
+  readonly job: JobNumber;
+  readonly state: FinalState;
+  /** The whole of the job's view, final. */
+  readonly json: string;
+}
+
+export interface JobRetired {
+  readonly kind: "retired";
+  readonly job: JobNumber;
+}
+
+// ── what is read ─────────────────────────────────────────────────────────────────────────
+
+export interface RecordedBlock extends Position {
+  readonly block: Uint8Array;
+}
+
+export interface TaskRange {
+  readonly first: TaskNumber;
+  readonly count: number;
+}
+
+export interface ResultsQuery {
+  readonly from: TaskNumber;
+  /** At most 4,096 are looked at in one go. */
+  readonly count: number;
+  /** Bytes of values; at least one item is given. */
+  readonly bytesMax?: number;
+  /** False leaves values out. */
+  readonly values?: boolean;
+}
+
+/** Of the tasks from … next - 1: those with an outcome in their order, and those without. */
+export interface ResultsPage {
+  readonly items: readonly OutcomeItem[];
+  readonly missing: readonly TaskRange[];
+  readonly next: TaskNumber;
+}
+
+export interface RecordedOutcome extends OutcomeItem, Position {
+  readonly worker: string;
+  /** Of the batch that recorded it. */
+  readonly wall: number;
+}
+
+export interface AttemptRecord extends Omit<AttemptEnded, "kind" | "job" | "task"> {
+  /** Wall clock of the batch that recorded its end. */
+  readonly ended: number;
+}
+
+export interface TaskRecord {
+  readonly outcome: RecordedOutcome | undefined;
+  /** In the order recorded; not the one that `outcome` is of. */
+  readonly attempts: readonly AttemptRecord[];
+}
+
+export interface InputLines extends TaskRange {
+  readonly bytes: Uint8Array;
+}
+
+export interface EndedTasksQuery {
+  readonly states: readonly FinalState[];
+  /** Where the page before ended; from the beginning without. */
+  readonly after?: Position;
+  /** A page ends with the block in which this many are reached. */
+  readonly limit: number;
+}
+
+export interface EndedTasks {
+  readonly tasks: readonly { readonly task: TaskNumber; readonly code: number }[];
+  /** Undefined when these were the last. */
+  readonly next: Position | undefined;
+}
+
+export interface JobRow {
+  readonly number: JobNumber;
+  readonly id: JobId;
+  readonly queue: string;
+  readonly labels: Labels;
+  /** Null until it has ended. */
+  readonly state: FinalState | null;
+  readonly created: number;
+  readonly ended: number | null;
+  /** Index of the batch that ended it. */
+  readonly endedIndex: number | null;
+  readonly retired: boolean;
+  /** As given when it was created, or, once it has ended, then. */
+  readonly json: string;
+}
+
+export interface JobsQuery {
+  /** Jobs with lower numbers only. */
+  readonly before?: JobNumber;
+  readonly limit: number;
+  readonly state?: FinalState | "unfinished";
+  readonly queue?: string;
+  /** "name=value". */
+  readonly label?: string;
+}
+
+export interface JobsPage {
+  /** Newest first. */
+  readonly items: readonly JobRow[];
+  /** Of all that fit the query, whatever `before` and `limit` say. */
+  readonly total: number;
+}
+
+export interface PruneQuery {
+  /** Retired jobs that ended before this (wall clock) go. */
+  readonly endedBefore?: number;
+  /** Then the retired jobs that ended first go, until the archive holds no more than this. */
+  readonly bytesMax?: number;
+}
+
+export interface Pruned {
+  readonly jobs: number;
+  readonly bytes: number;
+}
+
+export interface ArchiveUsage {
+  readonly jobs: number;
+  /** Of what was added and not pruned. */
+  readonly bytes: number;
+  readonly fileBytes: number;
+}
+
+/** Indexes first … last. */
+export interface IndexRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface Archive {
+  add(index: number, wall: number, events: readonly ArchiveEvent[]): void;
+  /** Goes on after `index` without what came before: noted for ever in `lacks` (A6). */
+  skipTo(index: number): void;
+  /** What was skipped when this archive began or went on. */
+  readonly lacks: readonly IndexRange[];
+  readonly added: number;
+  readonly watermark: number;
+  /** Bytes in memory that are not on the disk yet. */
+  readonly queuedBytes: number;
+  /** Full: it goes on by itself. Anything else: open it again. */
+  readonly trouble: StoreTrouble | undefined;
+  /** Both return a function that ends it. */
+  onWatermark(listener: (watermark: number) => void): () => void;
+  onTrouble(listener: (trouble: StoreTrouble | undefined) => void): () => void;
+  /** Resolves once the watermark is at what was `added` when it was called. */
+  flush(): Promise<void>;
+
+  /** Blocks after a position in the order recorded; at least one if there is any. */
+  blocks(job: JobNumber, after: Position, bytesMax: number): Promise<readonly RecordedBlock[]>;
+  results(job: JobNumber, query: ResultsQuery): Promise<ResultsPage>;
+  task(job: JobNumber, task: TaskNumber): Promise<TaskRecord>;
+  /** Exact lines; fewer when they are too many for one answer (8 MiB) or not there: see `count`. */
+  inputs(job: JobNumber, first: TaskNumber, count: number): Promise<InputLines>;
+  endedTasks(job: JobNumber, query: EndedTasksQuery): Promise<EndedTasks>;
+  /** By number, or by id or the beginning of one: all that fit, at most 11. */
+  job(ref: JobNumber | string): Promise<readonly JobRow[]>;
+  jobs(query: JobsQuery): Promise<JobsPage>;
+
+  /** In slices: other calls pass in between. Only retired jobs ever go. */
+  prune(query: PruneQuery): Promise<Pruned>;
+  usage(): Promise<ArchiveUsage>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+export const archiveLimits = {
+  resultsMax: 4_096,
+  resultsBytesDefault: 4 * 1024 * 1024,
+  inputsBytesMax: 8 * 1024 * 1024,
+  jobsMatchedMax: 11,
+} as const;
