@@ -1,0 +1,74 @@
+// Finding and killing processes: groups, strays that left their group, and what a crashed worker left.
+//
+// Whatever a slot starts has SKEIN_SLOT=<cookie> in its environment (as Jenkins does with BUILD_ID), so a
+// daemon that left the group is found as well. /proc is Linux; elsewhere groups alone have to do.
+
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+export const cookieName = "SKEIN_SLOT";
+
+/** False when there is no such group (any more). */
+export function killGroup(group: number, signal: NodeJS.Signals = "SIGKILL"): boolean {
+  // kill(-1) means everybody, kill(0) ourselves: neither is ever a slot's group.
+  if (!Number.isInteger(group) || group <= 1) return false;
+  return tryKill(-group, signal);
+}
+
+export function tryKill(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch {
+    // ESRCH: it is gone, which is what we want. EPERM: it is not ours, and not ours to kill.
+    return false;
+  }
+}
+
+/** What tells a process from a later one with the same pid; undefined when there is none. */
+export function startTime(pid: number): string | undefined {
+  try {
+    if (process.platform === "linux") return statFields(pid)[19];
+    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Fields of /proc/<pid>/stat from the third on: state, parent, group, session … (proc_pid_stat(5)). */
+export function statFields(pid: number | string): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
+}
+
+/** All pids, or none where there is no /proc. */
+export function listPids(): string[] {
+  try {
+    return readdirSync("/proc").filter((name) => name.charCodeAt(0) <= 57 && Number(name) > 0);
+  } catch {
+    return [];
+  }
+}
+
+/** Kills processes that carry the cookie, except `keep` and those in `before`; says how many. */
+export function killStrays(
+  cookie: string,
+  { keep = process.pid, before }: { keep?: number; before?: ReadonlySet<string> } = {},
+): number {
+  const mine = `${cookieName}=${cookie}`;
+  let killed = 0;
+  for (const pid of listPids()) {
+    if (before?.has(pid) || Number(pid) === keep) continue;
+    if (environment(pid).includes(mine) && tryKill(Number(pid), "SIGKILL")) killed++;
+  }
+  return killed;
+}
+
+function environment(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, "latin1");
+  } catch {
+    // It ended meanwhile, or belongs to somebody else.
+    return "";
+  }
+}
