@@ -17,7 +17,11 @@ import type {
   RegisterRequest,
   WorkerNewsRequest,
 } from "./commands/worker.ts";
+import { noteSnapshot, trim } from "./commands/lead.ts";
+import type { NoteSnapshotRequest, TrimRequest } from "./commands/lead.ts";
 import { unreachable } from "./invariants.ts";
+import { settleHeld } from "./reconcile.ts";
+import type { SettleHeldRequest } from "./reconcile.ts";
 import type { Answer } from "./refusal.ts";
 import type { Turn } from "./turn.ts";
 
@@ -34,7 +38,10 @@ export type Request =
   | LoseWorkerRequest
   | DrainRequest
   | FreePayloadsRequest
-  | ForgetRequest;
+  | ForgetRequest
+  | SettleHeldRequest
+  | NoteSnapshotRequest
+  | TrimRequest;
 
 /** What a request may answer, by kind. */
 export interface Answers {
@@ -51,6 +58,9 @@ export interface Answers {
   readonly drain: Answer;
   readonly freePayloads: ReturnType<typeof freePayloads>;
   readonly forget: Answer;
+  readonly settleHeld: Answer;
+  readonly noteSnapshot: Answer;
+  readonly trim: Answer;
 }
 
 export type AnswerOf<R extends Request> = Answers[R["kind"]];
@@ -84,6 +94,12 @@ export function decide(turn: Turn, request: Request): Answers[Request["kind"]] {
       return freePayloads(turn, request);
     case "forget":
       return forget(turn, request);
+    case "settleHeld":
+      return settleHeld(turn, request);
+    case "noteSnapshot":
+      return noteSnapshot(turn, request);
+    case "trim":
+      return trim(turn, request);
     default:
       return unreachable(request);
   }

@@ -1,10 +1,13 @@
-// A worker registered: what it holds is held against the state (W2, W3). A pure question; the answer is
-// performed once the registration is durable.
+// A worker registered: what it holds is held against the state (W2, W3). What it should hold and does not is
+// sent again; what it holds and should not must end; what it was believed to hold for an ended task is free.
 
 import { taskState } from "../protocol/model.ts";
-import { isHeld, stateOf } from "./columns.ts";
+import { attemptOf, isHeld, stateOf, workerOf } from "./columns.ts";
+import type { Answer } from "./refusal.ts";
 import { isCurrent } from "./tasks.ts";
 import type { Job, State, Worker } from "./state.ts";
+import { emit } from "./turn.ts";
+import type { Turn } from "./turn.ts";
 
 export interface HeldRange {
   readonly job: number;
@@ -49,8 +52,7 @@ function missing(
   kept: ReadonlyMap<number, ReadonlySet<number>>,
 ): Reconciliation["resend"] {
   const resend: Reconciliation["resend"] = [];
-  const jobs = new Set([...worker.active.keys(), ...worker.ahead.map((run) => run.job)]);
-  for (const number of [...jobs].toSorted((a, b) => a - b)) {
+  for (const number of jobsOf(worker)) {
     const job = state.jobs.get(number);
     if (job) missingOf(job, worker, kept.get(number) ?? new Set(), resend);
   }
@@ -79,27 +81,38 @@ function missingOf(
   }
 }
 
-/** Attempts of ended tasks that the state believes held here, but the worker does not hold: they are over. */
-export function staleHolds(
-  state: State,
-  worker: Worker,
-  held: readonly HeldRange[],
-): { readonly job: number; readonly task: number; readonly attempt: number }[] {
+export interface SettleHeldRequest {
+  readonly kind: "settleHeld";
+  readonly worker: number;
+  readonly incarnation: string;
+  readonly held: readonly HeldRange[];
+}
+
+/** Attempts of ended tasks that the state believes held here, but the worker does not hold, are over. */
+export function settleHeld(turn: Turn, request: SettleHeldRequest): Answer {
+  const { state } = turn;
+  const worker = state.workers.get(request.worker);
+  if (!worker || worker.info.incarnation !== request.incarnation) return { ok: true };
   const listed = new Set<string>();
-  for (const range of held) {
-    for (let task = range.first; task < range.first + range.count; task++) {
-      listed.add(`${range.job}/${task}/${range.attempt}`);
-    }
+  for (const { job, first, count, attempt } of request.held) {
+    for (let task = first; task < first + count; task++) listed.add(`${job}/${task}/${attempt}`);
   }
-  const stale: { job: number; task: number; attempt: number }[] = [];
-  for (const number of worker.active.keys()) {
+  for (const number of jobsOf(worker)) {
     const job = state.jobs.get(number);
-    if (!job || job.tasks.held === 0 || job.tasks.run === null) continue;
+    if (!job || job.tasks.held === 0) continue;
+    const tasks: number[] = [];
     for (let task = 0; task < job.tasks.count; task++) {
-      if (!isHeld(job.tasks, task) || job.tasks.run.worker[task] !== worker.number) continue;
-      const attempt = job.tasks.run.attempt[task] ?? 0;
-      if (!listed.has(`${number}/${task}/${attempt}`)) stale.push({ job: number, task, attempt });
+      if (!isHeld(job.tasks, task) || workerOf(job.tasks, task) !== worker.number) continue;
+      if (!listed.has(`${number}/${task}/${attemptOf(job.tasks, task)}`)) tasks.push(task);
+    }
+    if (tasks.length > 0) {
+      emit(turn, { kind: "released", v: 1, job: number, worker: worker.number, tasks });
     }
   }
-  return stale;
+  return { ok: true };
+}
+
+function jobsOf(worker: Worker): number[] {
+  const jobs = new Set([...worker.active.keys(), ...worker.ahead.map((run) => run.job)]);
+  return [...jobs].toSorted((a, b) => a - b);
 }

@@ -231,8 +231,8 @@ export const queueSchema = z.object({
   weight: z.int(),
   runningMax: z.int(),
   queuedMax: z.int(),
+  /** Tasks that are not assigned: ready, in back-off, or waiting for something. */
   waiting: z.int(),
-  ready: z.int(),
   assigned: z.int(),
   jobs: z.int(),
 });

@@ -2,7 +2,11 @@
 
 import type { Effect } from "../effect.ts";
 import type { Elected, MasterJoined, Resigned, Trimmed } from "../entry.ts";
+import { refuse } from "../refusal.ts";
+import type { Answer } from "../refusal.ts";
 import type { State } from "../state.ts";
+import { emit } from "../turn.ts";
+import type { Turn } from "../turn.ts";
 
 export function applyElected(state: State, entry: Elected): void {
   state.term = entry.term;
@@ -29,4 +33,34 @@ export function applyResigned(state: State, _entry: Resigned): void {
 export function applyTrimmed(state: State, entry: Trimmed, effects: Effect[]): void {
   state.trimIndex = entry.below;
   effects.push({ kind: "trim", below: entry.below });
+}
+
+export interface NoteSnapshotRequest {
+  readonly kind: "noteSnapshot";
+  readonly index: number;
+  readonly digest: string;
+  readonly file: string;
+}
+
+/** A snapshot is named once it is verified (A4). */
+export function noteSnapshot(turn: Turn, request: NoteSnapshotRequest): Answer {
+  if (request.index <= turn.state.snapshotIndex) return { ok: true };
+  const { index, digest, file } = request;
+  emit(turn, { kind: "snapshotTaken", v: 1, index, digest, file });
+  return { ok: true };
+}
+
+export interface TrimRequest {
+  readonly kind: "trim";
+  readonly below: number;
+}
+
+/** A trim is an entry, so that an old leader's wish trims nothing (A5). Never above the last snapshot. */
+export function trim(turn: Turn, request: TrimRequest): Answer {
+  const { state } = turn;
+  if (request.below > state.snapshotIndex + 1) {
+    return refuse("conflict", `There is no snapshot at ${request.below - 1} or later.`);
+  }
+  if (request.below > state.trimIndex) emit(turn, { kind: "trimmed", v: 1, below: request.below });
+  return { ok: true };
 }

@@ -1,0 +1,70 @@
+// The ground a master starts from: the state at the journal's head. From the newest usable snapshot and every
+// batch after it, which also feeds the archive what it lacks (A2, A4).
+
+import { createState } from "../core/state.ts";
+import type { State } from "../core/state.ts";
+import { JournalHalt } from "../journal/halt.ts";
+import type { Journal } from "../journal/journal.ts";
+import { zeroHash } from "../journal/journal.ts";
+import type { Log } from "../lib/log.ts";
+import type { Archive } from "./archive/archive.ts";
+import { feedArchive } from "./feed.ts";
+import type { Grounded } from "./loop.ts";
+import { createDigestCheck, foldBatch } from "./replay.ts";
+
+export interface GroundOptions {
+  readonly journal: Journal;
+  readonly archive: Archive;
+  readonly log: Log;
+  /** The newest usable snapshot, if there is one. */
+  readonly snapshot: () => Promise<State | undefined>;
+}
+
+export async function ground(options: GroundOptions): Promise<Grounded> {
+  const { journal, archive, log } = options;
+  const trimmed = await journal.trimmed();
+  const loaded = await options.snapshot();
+  const state = loaded ?? createState(journal.journalId);
+  if (state.index < trimmed) {
+    throw new JournalHalt("trimmed", {
+      what: `the journal begins at batch ${trimmed + 1}, the newest usable snapshot is at ${state.index}`,
+      why: "what lies between them is not here any more",
+      todo: "restore a newer snapshot into the data directory, or restore from a backup",
+    });
+  }
+  if (archive.added < state.index) archive.skipTo(state.index);
+  const check = createDigestCheck((index, own, recorded) => {
+    throw new JournalHalt("corrupt", {
+      what: `the state before batch ${index} has digest ${own}, the journal says ${recorded}`,
+      why: "replaying must give the same state everywhere",
+      todo: "keep all files and report this; do not delete the journal",
+    });
+  });
+  let hash = zeroHash;
+  for (;;) {
+    const batches = await journal.readAfter(state.index);
+    if (batches.length === 0) break;
+    for (const batch of batches) {
+      hash = batch.hash;
+      foldBatch(state, batch, check, (effects) => {
+        if (batch.index <= archive.added) return;
+        feedArchive(state, { index: batch.index, wall: batch.wall, effects }, archive);
+      });
+    }
+  }
+  const head = await journal.head();
+  if (head.index < state.index) {
+    throw new JournalHalt("head_went_back", {
+      what: `the journal ends at batch ${head.index}, the snapshot is at ${state.index}`,
+      why: "the journal has lost what was acknowledged",
+      todo: "restore the journal file that belongs to this data directory",
+    });
+  }
+  if (hash === zeroHash) hash = head.hash;
+  log.info("state is at the head of the journal", {
+    index: state.index,
+    term: state.term,
+    jobs: state.jobs.size,
+  });
+  return { state, hash };
+}

@@ -1,0 +1,37 @@
+// Who follows which job: recorded outcomes and ends are handed to those who listen, in order, after they are
+// durable. A doorbell, not a store (E1): a reader that cannot keep up goes on from the archive.
+
+import type { JobNumber } from "../protocol/ids.ts";
+import type { Position } from "../protocol/outcome-stream.ts";
+
+export interface HubListener {
+  readonly onBlock?: (at: Position, block: Uint8Array) => void;
+  /** The job has ended: `state` is succeeded, failed or cancelled. */
+  readonly onEnd?: (at: Position, state: "succeeded" | "failed" | "cancelled") => void;
+}
+
+export class Hub {
+  readonly #listeners = new Map<JobNumber, Set<HubListener>>();
+
+  /** Returns a function that ends it. */
+  listen(job: JobNumber, listener: HubListener): () => void {
+    const all = this.#listeners.get(job) ?? new Set();
+    this.#listeners.set(job, all.add(listener));
+    return () => {
+      all.delete(listener);
+      if (all.size === 0 && this.#listeners.get(job) === all) this.#listeners.delete(job);
+    };
+  }
+
+  block(job: JobNumber, at: Position, block: Uint8Array): void {
+    for (const listener of this.#listeners.get(job) ?? []) listener.onBlock?.(at, block);
+  }
+
+  end(job: JobNumber, at: Position, state: "succeeded" | "failed" | "cancelled"): void {
+    for (const listener of [...(this.#listeners.get(job) ?? [])]) listener.onEnd?.(at, state);
+  }
+
+  get size(): number {
+    return this.#listeners.size;
+  }
+}

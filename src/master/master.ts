@@ -1,0 +1,176 @@
+// A master as one process runs it: opens what it keeps, grounds the state, serves, stands for election. Read
+// this first, then wiring.ts and loop.ts.
+
+import { randomBytes } from "node:crypto";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { openJournal } from "../journal/engines.ts";
+import { systemClock } from "../lib/clock.ts";
+import { Closer } from "../lib/closer.ts";
+import type { Log } from "../lib/log.ts";
+import { openPayloadStore } from "../payloads/payload-store.ts";
+import { SkeinError } from "../protocol/errors.ts";
+import { createApi } from "./api/api.ts";
+import { openArchive } from "./archive/sqlite-archive.ts";
+import type { Master } from "./context.ts";
+import { openDataDir } from "./data-dir.ts";
+import type { DataDir } from "./data-dir.ts";
+import { ground } from "./ground.ts";
+import { serveSessions } from "./session-server.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { UsageWatch } from "./usage-watch.ts";
+import { version } from "./version.ts";
+import { wire } from "./wiring.ts";
+import type { Kept } from "./wiring.ts";
+
+export interface MasterOptions {
+  readonly dataDir: string;
+  /** Loopback only: there is no TLS yet (D2). */
+  readonly host?: string;
+  readonly port?: number;
+  readonly id?: string;
+  readonly log: Log;
+  readonly allowHosts?: readonly string[];
+  readonly strictQueues?: boolean;
+  /** Another journal than SQLite in the data directory: a URL of journal/engines.ts. */
+  readonly journalUrl?: string;
+}
+
+export interface RunningMaster extends AsyncDisposable {
+  readonly url: string;
+  readonly token: string;
+  /** Resolves with the reason when it has stopped, asked or not. */
+  readonly closed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
+export const defaultPort = 7420;
+
+export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
+  const host = options.host ?? "127.0.0.1";
+  if (!loopback.includes(host)) {
+    throw new SkeinError("usage", `A master may not listen on ${host}: there is no TLS yet.`, {
+      hint: "Use --host 127.0.0.1 and reach it from elsewhere through an ssh tunnel.",
+    });
+  }
+  await using opening = new Closer();
+  const dir = openDataDir(options.dataDir);
+  opening.defer(() => dir.release());
+  const kept = await openKept(options, dir, opening);
+  const stopped = oneReason();
+  const halt = (why: Error) => {
+    options.log.error("this master stops", { error: why });
+    stopped.say(why.message);
+  };
+  const master = await createMaster(options, dir, kept, halt, opening);
+  const url = await serve(master, host, options.port ?? defaultPort, opening);
+  master.loop.campaign();
+  dir.publish(url);
+  options.log.info("master ready", { url, journal: kept.journal.journalId });
+  const closer = opening.move();
+  const stop = async () => {
+    stopped.say("it was told to stop");
+    await closer[Symbol.asyncDispose]();
+  };
+  return { url, token: dir.token, closed: stopped.reason, stop, [Symbol.asyncDispose]: stop };
+}
+
+async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<Kept> {
+  const { log } = options;
+  const journalUrl = options.journalUrl ?? `sqlite:${join(dir.master, "journal.db")}`;
+  const journal = opening.use(await openJournal(journalUrl));
+  const { journalId } = journal;
+  const archive = opening.use(
+    await openArchive({ path: join(dir.master, "archive.db"), journalId }),
+  );
+  const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
+  const keep = { dir: dir.master, journal, archive, log };
+  return { journal, archive, payloads, snapshots: opening.use(await SnapshotKeeper.open(keep)) };
+}
+
+async function createMaster(
+  options: MasterOptions,
+  dir: DataDir,
+  kept: Kept,
+  halt: (why: Error) => void,
+  opening: Closer,
+): Promise<Master> {
+  const { log } = options;
+  const { journal, archive, payloads, snapshots } = kept;
+  const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
+  opening.defer(() => usage.stop());
+  const addresses: string[] = [];
+  const identity = {
+    id: options.id ?? "master",
+    incarnation: randomBytes(8).toString("hex"),
+    addresses,
+  };
+  const wired = await wire({
+    identity,
+    version,
+    kept,
+    usage,
+    log,
+    ground: () => ground({ journal, archive, log, snapshot: () => snapshots.load() }),
+    halt,
+  });
+  opening.defer(() => wired.loop.stop());
+  opening.defer(() => wired.sessions.stop());
+  return {
+    ...wired,
+    identity,
+    version,
+    token: dir.token,
+    journal,
+    archive,
+    payloads,
+    log,
+    startedWall: systemClock.wall(),
+    settings: {
+      strictQueues: options.strictQueues ?? false,
+      allowedHosts: [...loopback, ...(options.allowHosts ?? [])],
+    },
+    usage: () => usage.usage,
+  };
+}
+
+/** Listens; the address is known to the cluster from the election on. */
+async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
+  const api = createApi(master);
+  opening.defer(() => api.close());
+  const { sessions, log } = master;
+  const checkDoor = api.checkDoor;
+  opening.defer(
+    serveSessions({ server: api.server, sessions, clock: systemClock, log, checkDoor }),
+  );
+  const bound = await listen(api.server, host, port);
+  const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
+  master.identity.addresses.push(url);
+  return url;
+}
+
+function listen(server: Server, host: string, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const busy = error.code === "EADDRINUSE";
+      const message = busy
+        ? `Port ${port} on ${host} is in use.`
+        : `Cannot listen: ${error.message}`;
+      const hint = "Stop what uses it, or choose another with --port (0: any free one).";
+      reject(new SkeinError("conflict", message, { hint, cause: error }));
+    });
+    server.listen({ host: host.replace(/^\[|\]$/g, ""), port }, () => {
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+function oneReason(): { readonly reason: Promise<string>; readonly say: (reason: string) => void } {
+  let say: (reason: string) => void = () => {};
+  const reason = new Promise<string>((resolve) => {
+    say = resolve;
+  });
+  return { reason, say: (text) => say(text) };
+}

@@ -1,0 +1,50 @@
+// The state at the head of the journal: a snapshot, and every batch after it folded in (J5, A4). Any other
+// master's batches and our own are all the same here.
+
+import { apply, openBatch } from "../core/apply.ts";
+import { createDigestMemory, digest } from "../core/digest.ts";
+import type { Effect } from "../core/effect.ts";
+import type { State } from "../core/state.ts";
+import { JournalHalt } from "../journal/halt.ts";
+import type { StoredBatch } from "../journal/journal.ts";
+import { decodeEntries } from "./codec.ts";
+
+/** Folds one batch in; what follows from it is given to `seen`. */
+export function foldBatch(
+  state: State,
+  batch: StoredBatch,
+  check: DigestCheck,
+  seen?: (effects: readonly Effect[]) => void,
+): void {
+  if (batch.index !== state.index + 1) {
+    throw new JournalHalt("gap", {
+      what: `batch ${batch.index} does not follow batch ${state.index}`,
+      why: "batches are missing between them",
+      todo: "keep all files; restore the journal from a backup",
+    });
+  }
+  if (batch.term < state.term) return openBatch(state, { ...batch, term: state.term });
+  const effects: Effect[] = [];
+  for (const entry of decodeEntries(batch.bytes, batch.format)) {
+    if (entry.kind === "digest" || entry.kind === "elected")
+      check(state, batch.index, entry.digest);
+    if (state.index !== batch.index) openBatch(state, batch);
+    apply(state, entry, effects);
+  }
+  if (state.index !== batch.index) openBatch(state, batch);
+  seen?.(effects);
+}
+
+export type DigestCheck = (state: State, index: number, recorded: string) => void;
+
+/** Compares the digests that the journal holds with the state's own (L10). */
+export function createDigestCheck(
+  onDifference: (index: number, own: string, recorded: string) => void,
+): DigestCheck {
+  const memory = createDigestMemory();
+  return (state, index, recorded) => {
+    if (recorded === "") return;
+    const own = digest(state, memory);
+    if (own !== recorded) onDifference(index, own, recorded);
+  };
+}

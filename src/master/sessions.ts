@@ -1,0 +1,496 @@
+// Worker sessions, as the leader sees them: who is connected, registered, heard, silent, lost.
+// Synchronous, with ports, so that the simulator drives this very code.
+//
+// Owns: sessions and their deadlines, orders on their way, hints (started, progress, load).
+// Does not own: task state (core/), sockets and frames (session-server.ts).
+//
+//   S1. Orders go only to a session whose registration in this term is complete; what was decided before is
+//       sent again by its reconciliation (W3). So no order is lost, and none depends on luck.
+//   S2. At most one session is bound to a worker: a newer registration of it takes the place of the older.
+//   S3. A worker is lost by a goodbye or a confirmed exit at once (W5), by silence after lostAfter (W4), and
+//       in no other way; a reset alone is not a loss.
+//   S4. After an election every deadline starts anew; a stall of this process is added to all (L7).
+
+import { reconcile } from "../core/reconcile.ts";
+import type { Effect } from "../core/effect.ts";
+import type { Recall } from "../core/placement/recall.ts";
+import type { State } from "../core/state.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Log } from "../lib/log.ts";
+import { limits } from "../protocol/limits.ts";
+import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
+import type {
+  AttemptRange,
+  LogChunk,
+  MasterMessage,
+  TaskProgress,
+  WorkerHello,
+  WorkerLoad,
+  WorkerMessage,
+  WorkerProgress,
+  WorkerRegister,
+  WorkerReport,
+} from "../protocol/messages.ts";
+import { Hints } from "./hints.ts";
+import type { Loop, LoopIdentity } from "./loop.ts";
+import { startMessages } from "./orders.ts";
+import type { Started } from "./orders.ts";
+
+/** One connection of a worker; frames, acks and pings are below it. */
+export interface Connection {
+  readonly remote: string;
+  send(messages: readonly MasterMessage[]): void;
+  close(reason: string): void;
+}
+
+export interface SessionsPorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly loop: Loop;
+  readonly journalId: string;
+  readonly version: string;
+  readonly identity: LoopIdentity;
+  /** Dials the worker's own port twice (W5); says whether anything answered. */
+  dial(address: string, done: (answers: boolean) => void): void;
+  onLogChunk(worker: number, chunk: LogChunk): void;
+  onWorkerGone(worker: number): void;
+}
+
+/** A connection from its first message on. */
+interface Session {
+  readonly connection: Connection;
+  hello: WorkerHello | null;
+  worker: number;
+  incarnation: string;
+  phase: "dialled" | "greeted" | "registering" | "active" | "closed";
+  readonly told: Set<number>;
+  load: WorkerLoad | null;
+}
+
+/** What is known of a worker beside the state: when it was heard. */
+interface Watch {
+  heardAt: number;
+  silent: boolean;
+  losing: boolean;
+}
+
+/** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
+const tickMs = 250;
+const recallMs = 500;
+
+export class Sessions {
+  readonly #ports: SessionsPorts;
+  readonly #sessions = new Map<Connection, Session>();
+  readonly #bound = new Map<number, Session>();
+  readonly #watches = new Map<number, Watch>();
+  readonly #recalls = new Map<number, number>();
+  readonly #hints = new Hints();
+  #lastTick: number;
+  #term = 0;
+  #stopped = false;
+
+  constructor(ports: SessionsPorts) {
+    this.#ports = ports;
+    this.#lastTick = ports.clock.now();
+    ports.clock.after(tickMs, () => this.#tick());
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { connection } of [...this.#sessions.values()]) connection.close("the master stops");
+  }
+
+  // ── what the API asks ──────────────────────────────────────────────────────────────────
+
+  liveOf(worker: number): { readonly connected: boolean; readonly running: number } {
+    const session = this.#bound.get(worker);
+    return { connected: session?.phase === "active", running: session?.load?.slotsBusy ?? 0 };
+  }
+
+  progressOf(job: number, task: number): Pick<TaskProgress, "percent" | "message"> | undefined {
+    return this.#hints.progressOf(job, task);
+  }
+
+  isStarted(worker: number, job: number, task: number): boolean {
+    return this.#hints.isStarted(worker, job, task);
+  }
+
+  /** False when the worker has no session. */
+  sendTo(worker: number, message: MasterMessage): boolean {
+    const session = this.#bound.get(worker);
+    if (session?.phase !== "active") return false;
+    session.connection.send([message]);
+    return true;
+  }
+
+  /** Workers with an unanswered recall. */
+  recalling(): ReadonlySet<number> {
+    const now = this.#ports.clock.now();
+    for (const [worker, since] of this.#recalls) {
+      if (now - since > recallMs) this.#recalls.delete(worker);
+    }
+    return new Set(this.#recalls.keys());
+  }
+
+  // ── what masters say ───────────────────────────────────────────────────────────────────
+
+  /** This master leads from here on: all deadlines start anew, and every worker must register (W1, S4). */
+  elected(term: number, state: State): void {
+    this.#term = term;
+    this.#watches.clear();
+    this.#bound.clear();
+    this.#recalls.clear();
+    const now = this.#ports.clock.now();
+    for (const worker of state.workers.values()) {
+      if (worker.state !== "lost" && worker.state !== "gone") this.#watch(worker.number, now);
+    }
+    for (const session of this.#sessions.values()) {
+      if (session.hello === null) continue;
+      session.phase = "greeted";
+      session.connection.send([{ kind: "lead", term }]);
+    }
+  }
+
+  /** Orders of a durable batch, in its order (L1). */
+  perform(state: State, effects: readonly Effect[], recalls: readonly Recall[]): void {
+    const starts = new Map<Session, Started[]>();
+    for (const effect of effects) {
+      if (effect.kind === "start") this.#collect(starts, effect);
+      else if (effect.kind === "cancel") {
+        this.#flush(state, starts);
+        this.#cancel(effect.worker, [effect], effect.reason);
+      } else if (effect.kind === "drain") this.#drain(state, effect.worker);
+      else if (effect.kind === "recorded") {
+        this.sendTo(effect.worker, { kind: "recorded", term: this.#term, n: effect.n });
+      } else if (effect.kind === "jobEnded") this.#hints.forget(effect.job);
+    }
+    this.#flush(state, starts);
+    for (const recall of recalls) {
+      const { worker, job, count } = recall;
+      if (!this.sendTo(worker, { kind: "recall", term: this.#term, job, count })) continue;
+      this.#recalls.set(worker, this.#ports.clock.now());
+    }
+  }
+
+  #collect(starts: Map<Session, Started[]>, start: Started & { readonly worker: number }): void {
+    const session = this.#bound.get(start.worker);
+    if (session?.phase !== "active") return; // S1
+    const list = starts.get(session) ?? [];
+    list.push(start);
+    starts.set(session, list);
+  }
+
+  #flush(state: State, starts: Map<Session, Started[]>): void {
+    for (const [session, list] of starts) {
+      session.connection.send(startMessages(state, list, session.told));
+    }
+    starts.clear();
+  }
+
+  #cancel(worker: number, ranges: readonly AttemptRange[], reason: number): void {
+    const plain = ranges.map(({ job, first, count, attempt }) => ({ job, first, count, attempt }));
+    this.sendTo(worker, { kind: "cancel", term: this.#term, ranges: plain, reason });
+  }
+
+  #drain(state: State, number: number): void {
+    const worker = state.workers.get(number);
+    if (!worker) return;
+    const on = worker.state === "draining" || worker.state === "drained";
+    const left = worker.drainDeadline === 0 ? 0 : Math.max(1, worker.drainDeadline - state.time);
+    this.sendTo(number, {
+      kind: "drain",
+      term: this.#term,
+      on,
+      exit: worker.drainExit,
+      deadlineMs: on ? left : 0,
+    });
+  }
+
+  // ── what workers say ───────────────────────────────────────────────────────────────────
+
+  opened(connection: Connection): void {
+    this.#sessions.set(connection, {
+      connection,
+      hello: null,
+      worker: 0,
+      incarnation: "",
+      phase: "dialled",
+      told: new Set(),
+      load: null,
+    });
+  }
+
+  /** Any frame, a ping included, is a sign of life (W4). */
+  heard(connection: Connection): void {
+    const session = this.#sessions.get(connection);
+    if (session && session.worker !== 0 && this.#bound.get(session.worker) === session) {
+      this.#alive(session);
+    }
+  }
+
+  received(connection: Connection, message: WorkerMessage): void {
+    const session = this.#sessions.get(connection);
+    if (!session || session.phase === "closed") return;
+    if (message.kind === "hello") return this.#greet(session, message);
+    if (session.hello === null)
+      return this.#refuse(session, "bad_request", "The first message must be hello.");
+    if (message.kind === "register") return this.#register(session, message);
+    // Whatever else a session says counts only while it is the worker's own and of this term (S2).
+    if (session.worker === 0 || this.#bound.get(session.worker) !== session) return;
+    if (message.kind === "report") this.#report(session, message);
+    else if (message.kind === "progress") this.#progress(session, message);
+    else if (message.kind === "logChunk") this.#ports.onLogChunk(session.worker, message);
+    else if (message.kind === "goodbye")
+      this.#lose(session.worker, session.incarnation, message.reason, "goodbye");
+  }
+
+  closed(connection: Connection, reason: string): void {
+    const session = this.#sessions.get(connection);
+    if (!session) return;
+    this.#sessions.delete(connection);
+    session.phase = "closed";
+    const { worker } = session;
+    if (worker === 0 || this.#bound.get(worker) !== session) return;
+    this.#bound.delete(worker);
+    this.#ports.onWorkerGone(worker);
+    this.#confirmExit(worker, session.incarnation, reason);
+  }
+
+  #greet(session: Session, hello: WorkerHello): void {
+    const { identity, journalId, version, loop } = this.#ports;
+    const [min, max] = hello.protocol;
+    if (max < protocolVersionMin || min > protocolVersion) {
+      const own = `${protocolVersionMin} to ${protocolVersion}`;
+      const what = `Worker ${hello.id} (${hello.version}) speaks ${min} to ${max}, this master ${own}.`;
+      return this.#refuse(session, "protocol_version", `${what} Upgrade the older side.`);
+    }
+    if (hello.journalId !== null && hello.journalId !== journalId) {
+      const what = `Worker ${hello.id} works for cluster ${hello.journalId}, this is ${journalId}.`;
+      return this.#refuse(
+        session,
+        "foreign_journal",
+        `${what} Give it a data directory of its own.`,
+      );
+    }
+    session.hello = hello;
+    session.incarnation = hello.incarnation;
+    session.phase = "greeted";
+    session.connection.send([
+      {
+        kind: "welcome",
+        protocol: Math.min(max, protocolVersion),
+        version,
+        journalId,
+        master: { id: identity.id, incarnation: identity.incarnation },
+        masters: identity.addresses,
+        suspectAfterMs: limits.suspectAfterMs,
+        lostAfterMs: limits.lostAfterMs,
+      },
+    ]);
+    if (loop.leads) session.connection.send([{ kind: "lead", term: this.#term }]);
+  }
+
+  #refuse(session: Session, code: string, message: string): void {
+    session.connection.send([{ kind: "refuse", code, message }]);
+    session.connection.close(message);
+  }
+
+  // ── registration ───────────────────────────────────────────────────────────────────────
+
+  /** Registration, then its reports, then the verdict: one after the other through the loop (W2). */
+  #register(session: Session, message: WorkerRegister): void {
+    const { loop } = this.#ports;
+    if (!loop.leads || message.term !== this.#term) return;
+    const known = loop.peek((state) => state.workerNumbers.get(message.info.id) ?? 0);
+    const other = this.#bound.get(known);
+    const sameLife = other?.incarnation === message.info.incarnation;
+    const otherAnswers =
+      other !== undefined && other !== session && !sameLife && this.#isHeard(known);
+    session.phase = "registering";
+    session.told.clear();
+    const started = this.#hints.startedBy(known);
+    const request = { kind: "register", info: message.info, otherAnswers, started } as const;
+    loop.request(request, 1_024, (answer) => {
+      if (session.phase !== "registering") return;
+      if (!answer.ok) {
+        if (answer.code === "worker_id_in_use") this.#refuse(session, answer.code, answer.message);
+        else session.connection.close(answer.message);
+        return;
+      }
+      this.#bind(session, answer.worker, message.info.incarnation);
+      for (const report of message.reports) this.#report(session, report);
+      this.#settle(session, message);
+    });
+  }
+
+  #bind(session: Session, worker: number, incarnation: string): void {
+    const before = this.#bound.get(worker);
+    if (before && before !== session) {
+      before.phase = "closed";
+      before.connection.close("a newer session of this worker took its place");
+    }
+    session.worker = worker;
+    session.incarnation = incarnation;
+    this.#bound.set(worker, session);
+    this.#hints.forgetWorker(worker);
+    this.#recalls.delete(worker);
+    this.#watch(worker, this.#ports.clock.now());
+  }
+
+  #settle(session: Session, message: WorkerRegister): void {
+    const { loop } = this.#ports;
+    const { worker, incarnation } = session;
+    const request = { kind: "settleHeld", worker, incarnation, held: message.held } as const;
+    loop.request(request, 64, () => {
+      loop.read(
+        (state) => {
+          const found = state.workers.get(worker);
+          if (!found || found.info.incarnation !== incarnation) return undefined;
+          const { kill, resend } = reconcile(state, found, message.held);
+          return {
+            kill,
+            recorded: found.reports,
+            resend,
+            draining: found.state.startsWith("drain"),
+          };
+        },
+        (verdict) => {
+          if (!verdict || session.phase !== "registering" || this.#bound.get(worker) !== session)
+            return;
+          session.phase = "active";
+          const { kill, recorded, resend, draining } = verdict;
+          session.connection.send([{ kind: "verdict", term: this.#term, kill, recorded }]);
+          loop.peek((state) => {
+            session.connection.send(startMessages(state, resend, session.told));
+            if (draining) this.#drain(state, worker);
+          });
+          for (const range of message.started) this.#hints.started(worker, range);
+          loop.poke();
+        },
+      );
+    });
+  }
+
+  #report(session: Session, report: WorkerReport): void {
+    const { worker, incarnation } = session;
+    const { n, blocks, returned } = report;
+    if (returned.length > 0) this.#recalls.delete(worker);
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 64);
+    const request = { kind: "report", worker, incarnation, n, blocks, returned } as const;
+    this.#ports.loop.request(request, bytes, (answer) => {
+      if (answer.ok) return; // `recorded` follows from the entry
+      this.#ports.log.warn("a report was not taken", { worker, n, why: answer.message });
+      session.connection.close(answer.message);
+    });
+  }
+
+  #progress(session: Session, message: WorkerProgress): void {
+    session.load = message.load;
+    for (const range of message.started) this.#hints.started(session.worker, range);
+    for (const progress of message.tasks) this.#hints.progress(progress);
+  }
+
+  // ── deadlines ──────────────────────────────────────────────────────────────────────────
+
+  #watch(worker: number, now: number): void {
+    this.#watches.set(worker, { heardAt: now, silent: false, losing: false });
+  }
+
+  #isHeard(worker: number): boolean {
+    const watch = this.#watches.get(worker);
+    return watch !== undefined && this.#ports.clock.now() - watch.heardAt < limits.suspectAfterMs;
+  }
+
+  #alive(session: Session): void {
+    const watch = this.#watches.get(session.worker);
+    if (!watch) return;
+    watch.heardAt = this.#ports.clock.now();
+    if (!watch.silent) return;
+    watch.silent = false;
+    this.#news(session.worker, session.incarnation, "heard");
+  }
+
+  #tick(): void {
+    if (this.#stopped) return;
+    const now = this.#ports.clock.now();
+    const stall = now - this.#lastTick - tickMs;
+    this.#lastTick = now;
+    if (stall > tickMs) for (const watch of this.#watches.values()) watch.heardAt += stall; // L7
+    if (this.#ports.loop.leads) {
+      for (const [worker, watch] of this.#watches) this.#check(worker, watch, now);
+    }
+    this.#ports.clock.after(tickMs, () => this.#tick());
+  }
+
+  #check(worker: number, watch: Watch, now: number): void {
+    const silence = now - watch.heardAt;
+    if (silence < limits.suspectAfterMs) return;
+    const known = this.#ports.loop.peek((state) => {
+      const found = state.workers.get(worker);
+      return found && { incarnation: found.info.incarnation, state: found.state };
+    });
+    if (!known || known.state === "lost" || known.state === "gone") {
+      this.#watches.delete(worker);
+      return;
+    }
+    if (silence > limits.lostAfterMs) {
+      this.#lose(
+        worker,
+        known.incarnation,
+        `it was silent for ${Math.floor(silence / 1000)} s`,
+        "silence",
+      );
+    } else if (!watch.silent) {
+      watch.silent = true;
+      this.#news(worker, known.incarnation, "silent");
+    }
+  }
+
+  #news(worker: number, incarnation: string, news: "silent" | "heard"): void {
+    this.#ports.loop.request({ kind: "workerNews", worker, incarnation, news }, 64, () => {});
+  }
+
+  /** W5: the session is cut; if the worker's own port refuses too, its process has ended. */
+  #confirmExit(worker: number, incarnation: string, reason: string): void {
+    const address = this.#ports.loop.peek((state) => state.workers.get(worker)?.info.address ?? "");
+    if (address === "" || !this.#ports.loop.leads) return;
+    this.#ports.dial(address, (answers) => {
+      if (answers || this.#bound.has(worker)) return;
+      this.#lose(worker, incarnation, `its process has ended (${reason})`, "exit");
+    });
+  }
+
+  #lose(
+    worker: number,
+    incarnation: string,
+    reason: string,
+    how: "goodbye" | "exit" | "silence",
+  ): void {
+    const watch = this.#watches.get(worker);
+    if (watch?.losing === true) return;
+    if (watch) watch.losing = true;
+    const started = this.#hints.startedBy(worker);
+    const gone = how === "goodbye";
+    const silent = how === "silence";
+    const request = {
+      kind: "loseWorker",
+      worker,
+      incarnation,
+      reason,
+      gone,
+      silent,
+      started,
+    } as const;
+    this.#ports.loop.request(request, 64, (answer) => {
+      if (watch) watch.losing = false;
+      if (!answer.ok || answer.braked) return;
+      this.#watches.delete(worker);
+      this.#hints.forgetWorker(worker);
+      const session = this.#bound.get(worker);
+      if (session?.incarnation !== incarnation) return;
+      this.#bound.delete(worker);
+      this.#ports.onWorkerGone(worker);
+      session.connection.close(reason);
+    });
+  }
+}

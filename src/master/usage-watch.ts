@@ -1,0 +1,53 @@
+// How full the journal and its disk are (J7): looked at once a second, read by submits and by dispatch.
+
+import type { Journal } from "../journal/journal.ts";
+import { limits } from "../protocol/limits.ts";
+import type { Archive } from "./archive/archive.ts";
+import type { Usage } from "./context.ts";
+
+/** Bytes that the archive may be behind before submits are refused and dispatch slows. */
+const archiveQueueMax = 256 * 1024 * 1024;
+/** Free bytes on the disk below which it counts as full. */
+const diskReserve = 64 * 1024 * 1024;
+/** Tasks assigned in one turn: a turn stays short. */
+const dispatchPerTurn = 20_000;
+
+export class UsageWatch {
+  #usage: Usage = { journalBytes: 0, share: 0 };
+  readonly #journal: Journal;
+  readonly #archive: Archive;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(journal: Journal, archive: Archive, onError: (error: unknown) => void) {
+    this.#journal = journal;
+    this.#archive = archive;
+    const look = () => void this.look().catch(onError);
+    this.#timer = setInterval(look, 1_000).unref();
+    look();
+  }
+
+  get usage(): Usage {
+    const behind = this.#archive.queuedBytes / archiveQueueMax;
+    const broken = this.#archive.trouble === undefined ? 0 : 1;
+    return { ...this.#usage, share: Math.max(this.#usage.share, behind, broken) };
+  }
+
+  /** Tasks that may be assigned in the next turn. */
+  dispatchMax(): number {
+    const { share } = this.usage;
+    if (share >= limits.stopDispatchAt) return 0;
+    return share >= limits.slowDispatchAt ? 64 : dispatchPerTurn;
+  }
+
+  async look(): Promise<void> {
+    const { bytes, bytesMax, diskFree } = await this.#journal.usage();
+    const ofQuota = bytes / bytesMax;
+    // The disk counts as full when what is left would not hold a reserve for outcomes and trims.
+    const ofDisk = diskFree < diskReserve ? 1 : bytes / (bytes + diskFree);
+    this.#usage = { journalBytes: bytes, share: Math.max(ofQuota, ofDisk) };
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}
