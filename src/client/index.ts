@@ -1,0 +1,42 @@
+/**
+ * Typed calls and streams to a Skein cluster, on web platform types only: Node, browsers, other runtimes.
+ *
+ * @example
+ * import { createClient } from "skein/client";
+ *
+ * const client = createClient({ masters: ["http://127.0.0.1:7420"], token });
+ * const job = await client.job("4f2a");
+ * for await (const record of client.outcomes(job.id, { follow: true })) …
+ */
+export { createClient } from "./client.ts";
+export type {
+  Client,
+  ClientOptions,
+  LinesSubmit,
+  LogsOptions,
+  OutcomesOptions,
+  Page,
+  SubmitOptions,
+  SubmittedView,
+  VersionView,
+} from "./client.ts";
+export type { CallOptions } from "./calls.ts";
+export type { OutcomeEvent } from "./streams.ts";
+export { fetchTransport } from "./transport.ts";
+export type { Transport, TransportRequest, TransportResponse } from "./transport.ts";
+export { SkeinError } from "../protocol/errors.ts";
+export type { ErrorCode, ErrorDetails } from "../protocol/errors.ts";
+export type { LogRecord } from "../protocol/log-record.ts";
+export { decodeOutcomes, outcomeItem } from "../protocol/outcome-block.ts";
+export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
+export type {
+  JobSpecInput,
+  JobView,
+  QueueView,
+  StatusView,
+  SubmitInput,
+  TaskDetailView,
+  TaskView,
+  WhyView,
+  WorkerView,
+} from "../protocol/routes.ts";

@@ -1,0 +1,51 @@
+// The addresses of the routes, repeated here so that a client carries no schema library. The types hold
+// every line to the table in protocol/routes.ts: a route that moves, or is new, does not compile.
+
+import type { outcomeStreamType, RouteName, routes } from "../protocol/routes.ts";
+
+type Routes = typeof routes;
+type Address<Name extends RouteName> = readonly [
+  method: Routes[Name]["method"],
+  path: Routes[Name]["path"],
+];
+
+export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
+  version: ["GET", "/v1/version"],
+  openapi: ["GET", "/v1/openapi.json"],
+  status: ["GET", "/v1/status"],
+  submit: ["POST", "/v1/jobs"],
+  part: ["PUT", "/v1/jobs/:job/parts/:part"],
+  close: ["POST", "/v1/jobs/:job/close"],
+  jobs: ["GET", "/v1/jobs"],
+  job: ["GET", "/v1/jobs/:job"],
+  cancelJob: ["POST", "/v1/jobs/:job/cancel"],
+  retryJob: ["POST", "/v1/jobs/:job/retry"],
+  outcomes: ["GET", "/v1/jobs/:job/outcomes"],
+  results: ["GET", "/v1/jobs/:job/results"],
+  tasks: ["GET", "/v1/jobs/:job/tasks"],
+  task: ["GET", "/v1/jobs/:job/tasks/:task"],
+  cancelTask: ["POST", "/v1/jobs/:job/tasks/:task/cancel"],
+  why: ["GET", "/v1/jobs/:job/tasks/:task/why"],
+  logs: ["GET", "/v1/jobs/:job/tasks/:task/logs"],
+  putPayload: ["PUT", "/v1/payloads/:hash"],
+  payload: ["GET", "/v1/payloads/:hash"],
+  workers: ["GET", "/v1/workers"],
+  drainWorker: ["POST", "/v1/workers/:worker/drain"],
+  queues: ["GET", "/v1/queues"],
+  setQueue: ["PATCH", "/v1/queues/:queue"],
+};
+
+export const outcomesType: typeof outcomeStreamType = "application/vnd.skein.outcomes";
+
+export type Values = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The path of a route with its parameters filled in and what is set of a query behind it. */
+export function pathOf(name: RouteName, params: Values = {}, query: Values = {}): string {
+  const filled = addresses[name][1].replace(/:([a-z]+)/g, (_, key: string) =>
+    encodeURIComponent(String(params[key] ?? "")),
+  );
+  const pairs = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${encodeURIComponent(String(value))}`],
+  );
+  return pairs.length === 0 ? filled : `${filled}?${pairs.join("&")}`;
+}
