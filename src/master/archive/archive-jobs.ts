@@ -150,11 +150,7 @@ export class JobTable {
     for (const { row, isNew, taggedAs, counted } of this.#held.values()) {
       this.#total += row.bytes - counted;
       if (isNew) insert.run(...values(row));
-      else {
-        update.run(
-          ...[row.state, row.retired, row.ended, row.ended_index, row.bytes, row.json, row.number],
-        );
-      }
+      else update.run(...changes(row));
       if (taggedAs !== row.state) this.#retag(row, taggedAs, counts);
     }
     this.#held.clear();
@@ -327,6 +323,11 @@ function stateNumber(state: FinalState | "unfinished"): number {
 function values(row: StoredJob): (number | string | null)[] {
   const { number, id, queue, labels, state, retired, created, ended, bytes, json } = row;
   return [number, id, queue, labels, state, retired, created, ended, row.ended_index, bytes, json];
+}
+
+function changes(row: StoredJob): (number | string | null)[] {
+  const { number, state, retired, ended, bytes, json } = row;
+  return [state, retired, ended, row.ended_index, bytes, json, number];
 }
 
 function toRow(row: StoredJob): JobRow {

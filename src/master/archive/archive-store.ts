@@ -98,9 +98,10 @@ export class ArchiveStore {
       }
       case "attempt": {
         const { job, task, attempt, code, started, micros, worker, error } = event;
+        const charged = event.charged ? 1 : 0;
+        // oxfmt-ignore
         insertAttempt.run(
-          ...[job, task, attempt, code, event.charged ? 1 : 0, started, wall, micros],
-          ...[event.logBytes, worker, error],
+          job, task, attempt, code, charged, started, wall, micros, event.logBytes, worker, error,
         );
         return this.jobs.addBytes(job, attemptBytes + (error?.length ?? 0));
       }

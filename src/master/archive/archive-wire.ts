@@ -16,11 +16,6 @@ export interface Added {
 const kinds = ["job", "inputs", "outcomes", "attempt", "jobEnded", "retired"] as const;
 export const finalStates = ["succeeded", "failed", "cancelled"] as const;
 
-const text = {
-  encoder: new TextEncoder(),
-  decoder: new TextDecoder(),
-};
-
 export function writeAdded(writer: ByteWriter, added: Added): void {
   writer.varint(added.index);
   writer.varint(Math.max(0, Math.round(added.wall)));
@@ -130,7 +125,7 @@ export function finalState(place: number): FinalState {
 }
 
 function writeText(writer: ByteWriter, value: string): void {
-  writeBytes(writer, text.encoder.encode(value));
+  writeBytes(writer, Buffer.from(value));
 }
 
 function writeBytes(writer: ByteWriter, value: Uint8Array): void {
@@ -139,7 +134,9 @@ function writeBytes(writer: ByteWriter, value: Uint8Array): void {
 }
 
 function readText(reader: ByteReader): string {
-  return text.decoder.decode(readBytes(reader));
+  const { buffer, byteOffset, length } = readBytes(reader);
+  // For short texts several times as fast as a TextDecoder.
+  return Buffer.from(buffer, byteOffset, length).toString();
 }
 
 function readBytes(reader: ByteReader): Uint8Array {

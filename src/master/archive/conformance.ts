@@ -6,7 +6,7 @@ import type { Archive, ArchiveEvent, AttemptEnded, JobCreated } from "./archive.
 
 /** An archive that can be opened again after its process died. */
 export interface ArchiveUnderTest {
-  open(): Promise<Archive>;
+  readonly open: () => Promise<Archive>;
 }
 
 export interface ArchiveCase {
@@ -196,8 +196,16 @@ export const archiveCases: readonly ArchiveCase[] = [
       deepEqual(
         { ...found, value: textOf(found.value) },
         {
-          ...{ task: 5, attempt: 3, code: 0, micros: 10, logBytes: 9, value: "5" },
-          ...{ index: 3, n: 1, worker: "w1", wall: 7 },
+          task: 5,
+          attempt: 3,
+          code: 0,
+          micros: 10,
+          logBytes: 9,
+          value: "5",
+          index: 3,
+          n: 1,
+          worker: "w1",
+          wall: 7,
         },
       );
       equal(attempts.length, 2);
@@ -205,7 +213,9 @@ export const archiveCases: readonly ArchiveCase[] = [
       deepEqual(
         { ...attempts[0], error: textOf(attempts[0]?.error ?? bytesOf("")) },
         {
-          ...{ ...plain, ended: 6, error: "{}" },
+          ...plain,
+          ended: 6,
+          error: "{}",
         },
       );
       deepEqual([attempts[1]?.attempt, attempts[1]?.charged, attempts[1]?.error], [2, true, null]);

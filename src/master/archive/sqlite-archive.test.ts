@@ -1,0 +1,211 @@
+// What only the archive on a disk can meet: full and damaged disks, killed processes, foreign files.
+
+import { DatabaseSync } from "@photostructure/sqlite";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync } from "node:fs";
+import { statSync, writeFileSync, writeSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import type { Archive, ArchiveEvent } from "./archive.ts";
+import { jobEvent, outcome, outcomesEvent } from "./conformance.ts";
+import { openArchive } from "./sqlite-archive.ts";
+import type { StoreTrouble } from "./trouble.ts";
+
+let dir = "";
+let path = "";
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "skein-archive-"));
+  path = join(dir, "archive.db");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const journalId = "j1";
+
+/** A job whose line of input does not compress into anything. */
+function bulk(number: number, length: number): ArchiveEvent[] {
+  const bytes = new Uint8Array(length).fill(97);
+  bytes[length - 1] = 10;
+  return [jobEvent(number), { kind: "inputs", job: number, first: 0, count: 1, bytes }];
+}
+
+function troubleOf(archive: Archive): Promise<StoreTrouble | undefined> {
+  return new Promise((resolve) => {
+    archive.onTrouble(resolve);
+  });
+}
+
+test("an archive of another journal is refused and left as it is", async () => {
+  await (await openArchive({ path, journalId }))[Symbol.asyncDispose]();
+  await expect(openArchive({ path, journalId: "j2" })).rejects.toMatchObject({
+    trouble: "foreign",
+    message: expect.stringContaining("j1"),
+  });
+  await (await openArchive({ path, journalId }))[Symbol.asyncDispose]();
+});
+
+test("a database of somebody else, or no database at all, is refused", async () => {
+  const db = new DatabaseSync(path);
+  db.exec("CREATE TABLE recipes (name TEXT)");
+  db.close();
+  await expect(openArchive({ path, journalId })).rejects.toMatchObject({ trouble: "foreign" });
+  writeFileSync(path, "a page of text ".repeat(10_000));
+  await expect(openArchive({ path, journalId })).rejects.toMatchObject({ trouble: "corrupt" });
+});
+
+test("a second master on the same file is told so", async () => {
+  await using first = await openArchive({ path, journalId });
+  first.add(1, 5, [jobEvent(1)]);
+  await expect(openArchive({ path, journalId })).rejects.toMatchObject({ trouble: "in_use" });
+  expect(await first.job(1)).toHaveLength(1);
+});
+
+test("damage inside the file is a trouble that says what to do, not a wrong answer", async () => {
+  const archive = await openArchive({ path, journalId });
+  for (let number = 1; number <= 200; number++) archive.add(number, 5, bulk(number, 5_000));
+  await archive[Symbol.asyncDispose]();
+  const file = openSync(path, "r+");
+  const noise = Buffer.alloc(16_384, 0xa5);
+  for (let at = 16_384; at < statSync(path).size; at += noise.length) {
+    writeSync(file, noise, 0, noise.length, at);
+  }
+  closeSync(file);
+  const ask = async () => {
+    await using again = await openArchive({ path, journalId });
+    for (let number = 1; number <= 200; number++) await again.inputs(number, 0, 1);
+  };
+  await expect(ask()).rejects.toMatchObject({
+    trouble: "corrupt",
+    code: "internal",
+    hint: expect.stringContaining("move the file away"),
+  });
+});
+
+test("a full disk stops the watermark, refuses reads, and loses nothing (T1)", async () => {
+  const archive = await openArchive({ path, journalId, pagesMax: 60 });
+  const full = troubleOf(archive);
+  const batches = 40;
+  for (let index = 1; index <= batches; index++) archive.add(index, 5, bulk(index, 50_000));
+  expect((await full)?.trouble).toBe("full");
+  expect(archive.trouble?.code).toBe("journal_full");
+  expect(archive.watermark).toBeLessThan(batches);
+  expect(archive.queuedBytes).toBeGreaterThan(0);
+  await expect(archive.job(1)).rejects.toMatchObject({ code: "journal_full" });
+  await expect(archive.flush()).rejects.toMatchObject({ code: "journal_full" });
+  await archive[Symbol.asyncDispose]();
+
+  await using again = await openArchive({ path, journalId });
+  expect(again.added).toBeLessThan(batches);
+  for (let index = 1; index <= batches; index++) again.add(index, 5, bulk(index, 50_000));
+  expect((await again.jobs({ limit: 1 })).total).toBe(batches);
+});
+
+const mounted = tinyDisk();
+test.skipIf(mounted === undefined)("once a full disk has space again it goes on", async () => {
+  const at = mounted ?? "";
+  try {
+    const ballast = join(at, "ballast");
+    await using archive = await openArchive({ path: join(at, "archive.db"), journalId });
+    const { bavail, bsize } = statfsSync(at);
+    writeFileSync(ballast, Buffer.alloc(bavail * bsize - 400_000));
+    const full = troubleOf(archive);
+    for (let index = 1; index <= 50; index++) archive.add(index, 5, bulk(index, 50_000));
+    expect((await full)?.trouble).toBe("full");
+    const over = troubleOf(archive);
+    rmSync(ballast);
+    expect(await over).toBeUndefined();
+    expect(archive.trouble).toBeUndefined();
+    await archive.flush();
+    expect(archive.watermark).toBe(50);
+    expect(archive.queuedBytes).toBe(0);
+    expect((await archive.inputs(50, 0, 1)).bytes).toHaveLength(50_000);
+  } finally {
+    execFileSync("umount", [at]);
+    rmSync(at, { recursive: true, force: true });
+  }
+});
+
+test("a killed process leaves all up to its watermark, and whole batches only (R2)", async () => {
+  const here = dirname(fileURLToPath(import.meta.url));
+  const url = (file: string) => JSON.stringify(pathToFileURL(join(here, file)).href);
+  const script = join(dir, "child.mts");
+  writeFileSync(
+    script,
+    `import { openArchive } from ${url("sqlite-archive.ts")};
+     import { jobEvent, outcome, outcomesEvent } from ${url("conformance.ts")};
+     const archive = await openArchive({ path: ${JSON.stringify(path)}, journalId: "j1" });
+     archive.onWatermark((watermark) => process.stdout.write(watermark + "\\n"));
+     for (let index = archive.added + 1; ; index++) {
+       archive.add(index, 5, [
+         jobEvent(index),
+         outcomesEvent(index, 0, [outcome(0)]),
+         outcomesEvent(index, 1, [outcome(1)]),
+       ]);
+       if (index % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+     }`,
+  );
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  let said = 0;
+  for (let round = 0; round < 2; round++) {
+    const child = spawn(process.execPath, ["--import", tsx, script], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let lines = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      said = Number(line);
+      if (++lines === 3) child.kill("SIGKILL");
+    }
+    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    await using archive = await openArchive({ path, journalId });
+    expect(archive.watermark).toBeGreaterThanOrEqual(said);
+    expect((await archive.jobs({ limit: 1 })).total).toBe(archive.added);
+    for (const job of [1, said, archive.added]) {
+      expect((await archive.results(job, { from: 0, count: 2 })).missing).toEqual([]);
+    }
+    expect(await archive.job(archive.added + 1)).toEqual([]);
+  }
+});
+
+test("a job that was created before the archive began is known once it has ended (A6)", async () => {
+  await using archive = await openArchive({ path, journalId });
+  archive.skipTo(100);
+  const json = JSON.stringify({
+    id: "abcdef0000000007",
+    queue: "film",
+    labels: { shot: "1" },
+    created: new Date(5_000).toISOString(),
+  });
+  archive.add(101, 9, [
+    outcomesEvent(7, 0, [outcome(0)]),
+    { kind: "jobEnded", job: 7, state: "succeeded", json },
+  ]);
+  const [row] = (await archive.jobs({ limit: 5, label: "shot=1", state: "succeeded" })).items;
+  expect(row).toMatchObject({ number: 7, id: "abcdef0000000007", created: 5_000, ended: 9 });
+});
+
+test("a closed archive refuses calls, and closing it again does nothing", async () => {
+  const archive = await openArchive({ path, journalId });
+  archive.add(1, 5, [jobEvent(1)]);
+  await archive[Symbol.asyncDispose]();
+  await archive[Symbol.asyncDispose]();
+  await expect(archive.job(1)).rejects.toMatchObject({ trouble: "closed" });
+  await using again = await openArchive({ path, journalId });
+  expect(again.watermark).toBe(1);
+});
+
+/** A file system of 6 MiB; only root on Linux can make one. */
+function tinyDisk(): string | undefined {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
+  const at = join(tmpdir(), `skein-tiny-archive-${process.pid}`);
+  try {
+    mkdirSync(at, { recursive: true });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", at], { stdio: "ignore" });
+    return at;
+  } catch {
+    return undefined; // no right to mount in this container
+  }
+}
