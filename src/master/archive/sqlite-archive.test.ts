@@ -22,9 +22,20 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "skein-archive-"));
   path = join(dir, "archive.db");
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+const opened: Archive[] = [];
+afterEach(async () => {
+  for (const archive of opened.splice(0)) await archive[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true, force: true });
+});
 
 const journalId = "j1";
+
+async function open(pagesMax?: number): Promise<Archive> {
+  const options = { path, journalId, ...(pagesMax === undefined ? {} : { pagesMax }) };
+  const archive = await openArchive(options);
+  opened.push(archive);
+  return archive;
+}
 
 /** A job whose line of input does not compress into anything. */
 function bulk(number: number, length: number): ArchiveEvent[] {
@@ -58,14 +69,14 @@ test("a database of somebody else, or no database at all, is refused", async () 
 });
 
 test("a second master on the same file is told so", async () => {
-  await using first = await openArchive({ path, journalId });
+  const first = await open();
   first.add(1, 5, [jobEvent(1)]);
   await expect(openArchive({ path, journalId })).rejects.toMatchObject({ trouble: "in_use" });
   expect(await first.job(1)).toHaveLength(1);
 });
 
 test("damage inside the file is a trouble that says what to do, not a wrong answer", async () => {
-  const archive = await openArchive({ path, journalId });
+  const archive = await open();
   for (let number = 1; number <= 200; number++) archive.add(number, 5, bulk(number, 5_000));
   await archive[Symbol.asyncDispose]();
   const file = openSync(path, "r+");
@@ -75,7 +86,7 @@ test("damage inside the file is a trouble that says what to do, not a wrong answ
   }
   closeSync(file);
   const ask = async () => {
-    await using again = await openArchive({ path, journalId });
+    const again = await open();
     for (let number = 1; number <= 200; number++) await again.inputs(number, 0, 1);
   };
   await expect(ask()).rejects.toMatchObject({
@@ -86,7 +97,7 @@ test("damage inside the file is a trouble that says what to do, not a wrong answ
 });
 
 test("a full disk stops the watermark, refuses reads, and loses nothing (T1)", async () => {
-  const archive = await openArchive({ path, journalId, pagesMax: 60 });
+  const archive = await open(60);
   const full = troubleOf(archive);
   const batches = 40;
   for (let index = 1; index <= batches; index++) archive.add(index, 5, bulk(index, 50_000));
@@ -98,7 +109,7 @@ test("a full disk stops the watermark, refuses reads, and loses nothing (T1)", a
   await expect(archive.flush()).rejects.toMatchObject({ code: "journal_full" });
   await archive[Symbol.asyncDispose]();
 
-  await using again = await openArchive({ path, journalId });
+  const again = await open();
   expect(again.added).toBeLessThan(batches);
   for (let index = 1; index <= batches; index++) again.add(index, 5, bulk(index, 50_000));
   expect((await again.jobs({ limit: 1 })).total).toBe(batches);
@@ -109,7 +120,8 @@ test.skipIf(mounted === undefined)("once a full disk has space again it goes on"
   const at = mounted ?? "";
   try {
     const ballast = join(at, "ballast");
-    await using archive = await openArchive({ path: join(at, "archive.db"), journalId });
+    path = join(at, "archive.db");
+    const archive = await open();
     const { bavail, bsize } = statfsSync(at);
     writeFileSync(ballast, Buffer.alloc(bavail * bsize - 400_000));
     const full = troubleOf(archive);
@@ -124,6 +136,7 @@ test.skipIf(mounted === undefined)("once a full disk has space again it goes on"
     expect(archive.queuedBytes).toBe(0);
     expect((await archive.inputs(50, 0, 1)).bytes).toHaveLength(50_000);
   } finally {
+    for (const archive of opened.splice(0)) await archive[Symbol.asyncDispose]();
     execFileSync("umount", [at]);
     rmSync(at, { recursive: true, force: true });
   }
@@ -160,18 +173,19 @@ test("a killed process leaves all up to its watermark, and whole batches only (R
       if (++lines === 3) child.kill("SIGKILL");
     }
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    await using archive = await openArchive({ path, journalId });
+    const archive = await open();
     expect(archive.watermark).toBeGreaterThanOrEqual(said);
     expect((await archive.jobs({ limit: 1 })).total).toBe(archive.added);
     for (const job of [1, said, archive.added]) {
       expect((await archive.results(job, { from: 0, count: 2 })).missing).toEqual([]);
     }
     expect(await archive.job(archive.added + 1)).toEqual([]);
+    await archive[Symbol.asyncDispose]();
   }
 });
 
 test("a job that was created before the archive began is known once it has ended (A6)", async () => {
-  await using archive = await openArchive({ path, journalId });
+  const archive = await open();
   archive.skipTo(100);
   const json = JSON.stringify({
     id: "abcdef0000000007",
@@ -188,12 +202,12 @@ test("a job that was created before the archive began is known once it has ended
 });
 
 test("a closed archive refuses calls, and closing it again does nothing", async () => {
-  const archive = await openArchive({ path, journalId });
+  const archive = await open();
   archive.add(1, 5, [jobEvent(1)]);
   await archive[Symbol.asyncDispose]();
   await archive[Symbol.asyncDispose]();
   await expect(archive.job(1)).rejects.toMatchObject({ trouble: "closed" });
-  await using again = await openArchive({ path, journalId });
+  const again = await open();
   expect(again.watermark).toBe(1);
 });
 
