@@ -33,14 +33,16 @@ const connectMs = 5_000;
  * @example
  * await using skein = await connect();
  * const squares = await (await skein.map(square, [1, 2, 3])).results();
- * @throws SkeinError `inside_task` in a slot, `unauthorized`, `unreachable`
+ * @throws SkeinError `inside_task`, `unauthorized`, `unreachable`
  */
 export async function connect(options: ConnectOptions = {}): Promise<Skein> {
-  if (process.env["SKEIN_SLOT"]) {
-    throw new SkeinError("inside_task", "connect() was called inside a task.");
-  }
   const { dataDir, signal, retryMs } = options;
   const masters = parseMasters(options.url ?? process.env["SKEIN_URL"] ?? "");
+  if (masters.length === 0 && process.env["SKEIN_SLOT"]) {
+    // Functions never come here: their bundles hold another connect. A command may, and may name a cluster.
+    const message = "connect() would start a cluster inside a task.";
+    throw new SkeinError("inside_task", message, { hint: "Set SKEIN_URL for the command." });
+  }
   const laptop =
     masters.length === 0
       ? await startLaptop({ dataDir, signal, workers: options.workers })

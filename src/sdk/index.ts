@@ -27,7 +27,7 @@ export type {
   TaskRetry,
   TaskTimeouts,
 } from "./define-task.ts";
-export type { SetupContext, TaskContext } from "./task-context.ts";
+export type { SetupContext, TaskContext, TaskLog } from "./task-context.ts";
 export type { Skein, MapInputs, MapOptions } from "./skein.ts";
 export type { SubmitOptions } from "./spec.ts";
 export type { JobHandle, JobProgress, LogOptions, TaskHandle, WaitOptions } from "./job-handle.ts";

@@ -54,12 +54,14 @@ export class JobHandle<out Output> {
   async *outcomes(options: WaitOptions = {}): AsyncGenerator<Outcome<Output>, void, undefined> {
     for await (const event of this.#events(options)) {
       if (event.kind === "end") continue;
-      const block = this.#block(event.block, options);
+      const block = new OutcomeBlock(event.block, this.#fetch(options));
+      const { stored } = block;
       for (let first = 0; first < block.columns.count; first += fetchAhead) {
         const length = Math.min(fetchAhead, block.columns.count - first);
         const some = Array.from({ length }, (_, i) => block.outcome(first + i));
+        const outcomes = stored ? await Promise.all(some.map((one) => Promise.resolve(one))) : some;
         // What a task returned is what its definition says: the type ends at the wire.
-        for (const outcome of await Promise.all(some)) yield outcome as Outcome<Output>;
+        yield* outcomes as Outcome<Output>[];
       }
     }
   }
@@ -150,10 +152,6 @@ export class JobHandle<out Output> {
 
   #events({ signal }: WaitOptions): AsyncGenerator<OutcomeEvent, void, undefined> {
     return this.#client.outcomes(this.id, { follow: true, signal });
-  }
-
-  #block(bytes: Uint8Array, options: WaitOptions): OutcomeBlock {
-    return new OutcomeBlock(bytes, this.#fetch(options));
   }
 
   #fetch({ signal }: WaitOptions): (hash: string) => Promise<Uint8Array> {

@@ -19,6 +19,10 @@ export interface LaptopOptions {
   /** Kept afterwards if given; else a temporary directory that is removed. */
   readonly dataDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** The CLI's JavaScript; that of this package unless given. */
+  readonly cli?: string | undefined;
+  /** How long it may take to end by itself, in milliseconds. */
+  readonly endMs?: number | undefined;
 }
 
 export interface Laptop {
@@ -32,18 +36,18 @@ export interface Laptop {
 }
 
 const readyMs = 20_000;
-const endMs = 8_000;
+const endMsDefault = 8_000;
 const stderrCharsMax = 8_192;
 
 /** Starts a cluster and waits until it is ready. @throws SkeinError `unreachable` with what it printed. */
 export async function startLaptop(options: LaptopOptions = {}): Promise<Laptop> {
   options.signal?.throwIfAborted();
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "skein-")));
-  const child = spawnUp(dataDir, options.workers ?? 1);
+  const child = spawnUp(options.cli ?? cliFile(), dataDir, options.workers ?? 1);
   const { exited, stderr, code } = watch(child);
   const close = async () => {
     if (code() === undefined) child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), endMs);
+    const late = setTimeout(() => child.kill("SIGKILL"), options.endMs ?? endMsDefault);
     await exited;
     clearTimeout(late);
     if (options.dataDir === undefined) await rm(dataDir, { recursive: true, force: true });
@@ -67,12 +71,12 @@ export async function startLaptop(options: LaptopOptions = {}): Promise<Laptop> 
   }
 }
 
-function spawnUp(dataDir: string, workers: number): ChildProcess {
+function spawnUp(cli: string, dataDir: string, workers: number): ChildProcess {
   const { SKEIN_URL: _url, SKEIN_DATA: _data, SKEIN_TOKEN: _token, ...env } = process.env;
   const args = ["--data", dataDir, "--port", "0", "--workers", String(workers)];
   return spawn(
     process.execPath,
-    [cliFile(), "up", ...args, "--json", "--exit-with-stdin"],
+    [cli, "up", ...args, "--json", "--exit-with-stdin"],
     // Not detached: Ctrl-C in a terminal reaches it too, and it ends as this process does.
     { stdio: ["pipe", "pipe", "pipe"], env },
   );

@@ -3,6 +3,7 @@
 
 import type { Pool } from "undici";
 import type { Transport } from "../client/index.ts";
+import { SkeinError } from "../protocol/errors.ts";
 
 export interface NodeTransport {
   readonly transport: Transport;
@@ -20,6 +21,7 @@ export async function openNodeTransport(): Promise<NodeTransport> {
   // Loaded here: what only defines tasks does not pay for it.
   const undici = await import("undici");
   const pools = new Map<string, Pool>();
+  let closed = false;
   const poolOf = (origin: string): Pool => {
     const known = pools.get(origin);
     if (known) return known;
@@ -34,6 +36,8 @@ export async function openNodeTransport(): Promise<NodeTransport> {
   };
   return {
     transport: async ({ method, url, headers, body, signal, silenceMs }) => {
+      // A SkeinError, so that nobody tries again.
+      if (closed) throw new SkeinError("unreachable", "The connection to the cluster was closed.");
       const slash = url.indexOf("/", 8);
       const response = await poolOf(url.slice(0, slash)).request({
         method: method as "GET",
@@ -56,6 +60,7 @@ export async function openNodeTransport(): Promise<NodeTransport> {
       };
     },
     close: async () => {
+      closed = true;
       await Promise.all([...pools.values()].map((pool) => pool.destroy()));
     },
   };

@@ -54,20 +54,30 @@ export class OutcomeBlock {
     return ((this.columns.codes[i] ?? 0) & ~storedBit) === 0;
   }
 
-  /** One outcome, its value fetched. */
-  async outcome(i: number): Promise<Outcome<unknown>> {
+  /** Whether a value of it lies elsewhere: then `outcome` gives a promise for that one. */
+  get stored(): boolean {
+    return this.columns.codes.some((code) => code >= storedBit);
+  }
+
+  /** One outcome, or a promise of it while its value is fetched. */
+  outcome(i: number): Outcome<unknown> | Promise<Outcome<unknown>> {
+    const value = this.value(i);
+    return value instanceof Promise
+      ? value.then((late: unknown) => this.#outcome(i, late))
+      : this.#outcome(i, value);
+  }
+
+  #outcome(i: number, value: unknown): Outcome<unknown> {
     const { tasks, attempts, codes, micros } = this.columns;
     const reason = endReason((codes[i] ?? 0) & ~storedBit);
-    const value: unknown = await this.value(i);
-    const ended = {
-      task: tasks[i] ?? 0,
-      attempt: attempts[i] ?? 0,
-      reason: reason.name,
-      runMs: (micros[i] ?? 0) / 1_000,
-    };
-    if (reason.state === "succeeded") return { ...ended, state: "succeeded", value };
+    const task = tasks[i] ?? 0;
+    const attempt = attempts[i] ?? 0;
+    const runMs = (micros[i] ?? 0) / 1_000;
+    if (reason.state === "succeeded") {
+      return { state: "succeeded", task, attempt, reason: reason.name, runMs, value };
+    }
     const error = toTaskError(value) ?? { name: reason.name, message: reason.text };
-    return { ...ended, state: reason.state, error };
+    return { state: reason.state, task, attempt, reason: reason.name, runMs, error };
   }
 
   async #stored(value: Uint8Array): Promise<unknown> {

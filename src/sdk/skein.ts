@@ -1,6 +1,7 @@
 // The SDK's front: submit, run, map. It owns its connections and, if it started one, a laptop cluster.
 
 import type { CallOptions, Client, JobSpecInput } from "../client/index.ts";
+import { SkeinError } from "../protocol/errors.ts";
 import type { StoredPayload } from "../protocol/model.ts";
 import { RecordReader } from "../protocol/outcome-stream.ts";
 import { bundleTask } from "./bundle.ts";
@@ -178,7 +179,16 @@ export class Skein implements AsyncDisposable {
   }
 
   async #pairs(job: string, signal: AbortSignal | undefined): Promise<Iterable<unknown>> {
-    const { tasks } = await this.client.job(job, { signal });
+    const { tasks, state } = await this.client.job(job, { signal });
+    if (state === "open") {
+      throw new SkeinError(
+        "conflict",
+        `Job ${job} is open: it is not known how many outputs it has.`,
+        {
+          hint: "Map over its outputs when its own map has resolved.",
+        },
+      );
+    }
     return Array.from({ length: tasks }, (_, i) => oneOutput(job, i));
   }
 

@@ -1,12 +1,15 @@
 // What a task's code is given while it runs: a type only. Slots (src/worker) make it.
 
-import type { Log } from "../lib/log.ts";
+import type { LogFields, LogLevel } from "../lib/log.ts";
+
+/** Lines beside what the attempt prints: debug, info, warn, error. */
+export type TaskLog = Readonly<Record<LogLevel, (message: string, fields?: LogFields) => void>>;
 
 /** Given to `setup`, once per slot and bundle. */
 export interface SetupContext {
   /** Aborted when the slot stops. */
   readonly signal: AbortSignal;
-  readonly log: Log;
+  readonly log: TaskLog;
   readonly worker: string;
   /** Labels of the worker. */
   readonly labels: Readonly<Record<string, string>>;
