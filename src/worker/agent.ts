@@ -1,7 +1,7 @@
 // The worker's brain: a synchronous state machine that listens to masters and drives slots.
 //
-// Owns: terms, which session is listened to, registration, orders, drain. Does not own: sockets
-// (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts). It has no promises and no
+// Owns: terms, which session is listened to, registration, orders, when to pump. Does not own: sockets
+// (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts), leaving (leaving.ts). It has no promises and no
 // clock of its own, so that the simulator runs this very code.
 //
 //   B1. Orders are taken from one session only: that of the leader with the highest term seen, and only
@@ -16,7 +16,7 @@
 //   B5. What is in use never exceeds the amounts; orders start strictly in the order sent (lanes.ts).
 //   B6. Nothing is killed or given back because masters are away.
 
-import type { CancelTimer, Clock } from "../lib/clock.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { JobNumber } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
@@ -37,6 +37,7 @@ import { type AttemptKey, endItem } from "./ends.ts";
 import type { Executor } from "./executor.ts";
 import { type Job, Jobs } from "./jobs.ts";
 import { Lanes, type ResolveInput } from "./lanes.ts";
+import { Leaving } from "./leaving.ts";
 import { OrderQueue } from "./orders.ts";
 import { ProgressHints } from "./progress.ts";
 import { RangeList } from "./ranges.ts";
@@ -70,23 +71,6 @@ export interface AgentOptions {
 
 /** Reports inside a registration; the rest follows in frames of their own. */
 const registerBytesMax = limits.frameBytesMax / 2;
-/** A worker that is to leave waits this long for a leader to take its last reports. */
-const leaveMs = 5_000;
-/** … and this many times longer for one that is connected. */
-const leaveWaitsMax = 6;
-
-interface Deadline {
-  readonly deadlineMs: number;
-}
-
-interface Drain {
-  readonly exit: boolean;
-  /** Wanted by the worker itself, not by a leader. */
-  readonly own: boolean;
-  readonly reason: string;
-  readonly cancelTimer: CancelTimer | undefined;
-}
-
 export class Agent {
   readonly #ports: AgentPorts;
   readonly #info: WorkerInfo;
@@ -98,11 +82,10 @@ export class Agent {
   readonly #hints: ProgressHints;
   #term = 0;
   #leader: SessionNumber | undefined;
-  #drain: Drain | undefined;
-  #leaving: CancelTimer | undefined;
-  #leaveWaits = 0;
+  readonly #leaving: Leaving;
   #turning = false;
   #ended = false;
+  #saidGoodbye = false;
 
   constructor({ info, slotsMax, predecessor }: AgentOptions, ports: AgentPorts) {
     this.#ports = ports;
@@ -134,6 +117,18 @@ export class Agent {
         changed: () => this.#turnSoon(),
       },
     });
+    this.#leaving = new Leaving({
+      clock,
+      leftovers: () => ({
+        held: this.held,
+        pending: this.#reports.pending,
+        unrecorded: this.#reports.unrecorded,
+        hasLeader: this.#leader !== undefined,
+      }),
+      giveBack: (on) => this.#giveBack(on),
+      kill: () => this.#lanes.cancelAll(endReasons.drained.code, false),
+      end: (reason) => this.#exit(reason),
+    });
     this.#hints = new ProgressHints(
       clock,
       () => this.#load(),
@@ -150,11 +145,12 @@ export class Agent {
     if (session !== this.#leader) return;
     this.#leader = undefined;
     this.#hints.end();
-    this.#checkExit();
+    this.#leaving.check();
   }
 
   /** One frame's messages, in order. */
   receive(session: SessionNumber, messages: readonly MasterMessage[]): void {
+    if (this.#ended) return;
     try {
       for (const message of messages) this.#handle(session, message);
     } catch (error) {
@@ -162,7 +158,7 @@ export class Agent {
       this.#ports.close(session, error.message);
     }
     this.#pump();
-    this.#checkExit();
+    this.#leaving.check();
   }
 
   #handle(session: SessionNumber, message: MasterMessage): void {
@@ -275,24 +271,25 @@ export class Agent {
       // On a new session the leader says again what a worker must know of a job.
       if (!job) throw new RangeError(`job ${range.job} was ordered but never described`);
       const refusal = this.#refusal(job);
-      if (refusal === undefined)
-        this.#orders.push(job, range, (task) => job.learn(range.attempt, task));
-      else this.#decline(job, range, refusal);
-      this.#jobs.settle(job);
+      const known = this.#jobs.known(job.number);
+      if (refusal !== undefined) this.#decline(job, range, refusal);
+      else this.#orders.push(job, range, (task) => known.add(range.attempt, task));
+      this.#jobs.settle(job.number);
     }
   }
 
   /** Why nothing of this job is taken now. */
   #refusal(job: Job): string | undefined {
-    if (this.#drain) return "draining";
+    if (this.#leaving.draining) return "draining";
     if (this.#reports.full) return "too many outcomes wait to be recorded";
     return this.#room.lacks(job.needs);
   }
 
   #decline(job: Job, range: StartRange, why: string): void {
+    const known = this.#jobs.known(job.number);
     let declined = 0;
     for (let task = range.first; task < range.first + range.count; task++) {
-      if (!job.learn(range.attempt, task)) continue;
+      if (!known.add(range.attempt, task)) continue;
       this.#return(job.number, { task, attempt: range.attempt });
       declined++;
     }
@@ -313,23 +310,18 @@ export class Agent {
    */
   #cancel(range: AttemptRange, code: number, answerUnknown: boolean): void {
     const job = this.#jobs.get(range.job);
+    const known = this.#jobs.known(range.job);
     const { first, count, attempt } = range;
-    const unknown: AttemptKey[] = [];
-    if (answerUnknown) {
-      for (let task = first; task < first + count; task++) {
-        if (!(job?.knows(attempt, task) ?? false)) unknown.push({ task, attempt });
-      }
+    const unstarted: AttemptKey[] = [];
+    for (let task = first; answerUnknown && task < first + count; task++) {
+      if (known.add(attempt, task)) unstarted.push({ task, attempt });
     }
+    this.#jobs.settle(range.job);
     if (job) {
-      const removed: AttemptKey[] = [];
-      this.#orders.remove(job, range, (task) => removed.push({ task, attempt }));
-      this.#endUnstarted(job.number, removed, code);
+      this.#orders.remove(job, range, (task) => unstarted.push({ task, attempt }));
       this.#lanes.cancel(job, range, code);
     }
-    if (unknown.length === 0) return;
-    for (const { task } of unknown) job?.learn(attempt, task);
-    if (job) this.#jobs.settle(job);
-    this.#endUnstarted(range.job, unknown, code);
+    this.#endUnstarted(range.job, unstarted, code);
   }
 
   #endUnstarted(job: JobNumber, attempts: readonly AttemptKey[], code: number): void {
@@ -347,89 +339,66 @@ export class Agent {
   }
 
   #recorded(n: number): void {
-    const settled = new Set<Job>();
-    this.#reports.recorded(n, (number, attempt, task) => {
-      const job = this.#jobs.get(number);
-      job?.forget(attempt, task);
-      if (job) settled.add(job);
+    const touched = new Set<JobNumber>();
+    this.#reports.recorded(n, (job, attempt, task) => {
+      this.#jobs.known(job).delete(attempt, task);
+      touched.add(job);
     });
-    for (const job of settled) this.#jobs.settle(job);
+    for (const job of touched) this.#jobs.settle(job);
   }
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────
 
   /** The worker's own wish to leave (a signal): like a leader's drain, and with masters away too. */
   leave(reason: string, deadlineMs: number): void {
-    this.#beginDrain({ exit: true, own: true, deadlineMs, reason });
-  }
-
-  /** Ends everything now; what runs is killed and reported as drained. */
-  stop(): void {
-    this.#beginDrain({ exit: true, own: true, deadlineMs: 0, reason: "stopped" });
-    this.#lanes.cancelAll(endReasons.drained.code, true);
-  }
-
-  #ordered({ on, exit, deadlineMs }: MasterDrain): void {
-    if (on) return this.#beginDrain({ exit, own: false, deadlineMs, reason: "drained" });
-    // A worker that was told to leave by a signal leaves, whatever a leader says about its drain.
-    if (this.#drain?.own) return;
-    this.#drain?.cancelTimer?.();
-    this.#drain = undefined;
-    this.#lanes.givingBack = false;
-  }
-
-  #beginDrain({ exit, own, deadlineMs, reason }: Omit<Drain, "cancelTimer"> & Deadline): void {
-    const before = this.#drain;
-    before?.cancelTimer?.();
-    const kill = (): void => this.#lanes.cancelAll(endReasons.drained.code, false);
-    const cancelTimer = deadlineMs > 0 ? this.#ports.clock.after(deadlineMs, kill) : undefined;
-    this.#drain = {
-      exit: exit || (before?.own ?? false),
-      own: own || (before?.own ?? false),
-      reason: before?.own ? before.reason : reason,
-      cancelTimer,
-    };
-    this.#lanes.givingBack = true;
-    this.#orders.takeAll(this.#reports.returned);
-    this.#lanes.recallAll();
+    this.#leaving.begin({ exit: true, own: true, deadlineMs, reason });
     this.#turnSoon();
   }
 
-  /** Says goodbye once nothing is held and all is recorded, or nobody is there to record it. */
-  #checkExit(): void {
-    if (!this.#readyToExit) return;
-    if (this.#reports.unrecorded === 0) return this.#exit();
-    this.#leaving ??= this.#ports.clock.after(leaveMs, () => {
-      this.#leaving = undefined;
-      if (!this.#readyToExit) return;
-      // A leader that is there will record them; without one the spool keeps them.
-      if (this.#leader === undefined || ++this.#leaveWaits >= leaveWaitsMax) this.#exit();
-      else this.#checkExit();
-    });
+  /** Ends everything soon: what runs is killed, reported as drained, and starts elsewhere. */
+  stop(): void {
+    this.leave("stopped", 0);
+    this.#lanes.cancelAll(endReasons.drained.code, true);
   }
 
-  get #readyToExit(): boolean {
-    const exits = this.#drain?.exit === true && !this.#ended;
-    return exits && this.held === 0 && !this.#reports.pending;
+  /** Ends now: reports are spooled and `onExit` is called, whatever still runs. */
+  end(): void {
+    this.#leaving.end();
   }
 
-  #exit(): void {
-    const { unrecorded } = this.#reports;
-    const left = unrecorded === 0 ? "" : `; ${unrecorded} reports stay in the spool`;
-    const reason = `${this.#drain?.reason ?? "ended"}${left}`;
+  #ordered({ on, exit, deadlineMs }: MasterDrain): void {
+    if (on) this.#leaving.begin({ exit, own: false, deadlineMs, reason: "drained" });
+    else this.#leaving.off();
+    this.#turnSoon();
+  }
+
+  #giveBack(on: boolean): void {
+    this.#lanes.givingBack = on;
+    if (!on) return;
+    this.#orders.takeAll(this.#reports.returned);
+    this.#lanes.recallAll();
+  }
+
+  #exit(reason: string): void {
     this.#ended = true;
-    this.#leaving?.();
     this.#reports.spoolAll();
     this.#lanes.stop();
     this.#hints.end();
-    if (this.#leader !== undefined) this.#ports.send(this.#leader, [{ kind: "goodbye", reason }]);
+    if (this.held === 0) this.goodbye(reason);
     this.#ports.onExit(reason);
+  }
+
+  /** Tells the leader that nothing runs here any more; to be called late when slots had to be killed. */
+  goodbye(reason: string): void {
+    if (this.#saidGoodbye || this.#leader === undefined) return;
+    this.#saidGoodbye = true;
+    this.#ports.send(this.#leader, [{ kind: "goodbye", reason }]);
   }
 
   // ── turns ──────────────────────────────────────────────────────────────────────────────
 
   #pump(): void {
-    if (!this.#drain && !this.#reports.full) this.#lanes.pump();
+    if (!this.#leaving.draining && !this.#reports.full) this.#lanes.pump();
   }
 
   /**
@@ -437,16 +406,18 @@ export class Agent {
    * that dies has said so before it could be given more.
    */
   #turnSoon(): void {
-    if (this.#turning) return;
+    // What is killed at the end did not fail: the goodbye says that it is lost.
+    if (this.#turning || this.#ended) return;
     this.#turning = true;
     this.#ports.defer(() => {
       this.#turning = false;
+      if (this.#ended) return;
       this.#pump();
       const reports = this.#reports.flush();
       if (this.#leader !== undefined && reports.length > 0) {
         this.#ports.send(this.#leader, reports);
       }
-      this.#checkExit();
+      this.#leaving.check();
     });
   }
 
@@ -468,7 +439,7 @@ export class Agent {
   }
 
   get draining(): boolean {
-    return this.#drain !== undefined;
+    return this.#leaving.draining;
   }
 
   /** Attempts here that have not ended. */

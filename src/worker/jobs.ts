@@ -17,6 +17,37 @@ import { Profile } from "./profile.ts";
 const idleJobsMax = 20_000;
 const profilesMax = 4_096;
 
+/** The known attempts of one job. */
+export class KnownAttempts {
+  readonly #byAttempt = new Map<number, Set<number>>();
+  #count = 0;
+
+  has(attempt: number, task: number): boolean {
+    return this.#byAttempt.get(attempt)?.has(task) ?? false;
+  }
+
+  /** Takes an attempt into memory; false when it was there. */
+  add(attempt: number, task: number): boolean {
+    let tasks = this.#byAttempt.get(attempt);
+    if (!tasks) this.#byAttempt.set(attempt, (tasks = new Set()));
+    if (tasks.has(task)) return false;
+    tasks.add(task);
+    this.#count++;
+    return true;
+  }
+
+  delete(attempt: number, task: number): void {
+    const tasks = this.#byAttempt.get(attempt);
+    if (!tasks?.delete(task)) return;
+    this.#count--;
+    if (tasks.size === 0) this.#byAttempt.delete(attempt);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+}
+
 export class Job {
   readonly number: JobNumber;
   descriptor: JobDescriptor;
@@ -26,9 +57,6 @@ export class Job {
   readonly profile: Profile;
   /** Attempts that wait in the agent's queue. */
   queued = 0;
-  /** Attempt number → its known tasks. */
-  readonly #known = new Map<number, Set<number>>();
-  #count = 0;
 
   constructor(descriptor: JobDescriptor, slotKey: string, profile: Profile) {
     this.number = descriptor.number;
@@ -37,38 +65,14 @@ export class Job {
     this.slotKey = slotKey;
     this.profile = profile;
   }
-
-  knows(attempt: number, task: number): boolean {
-    return this.#known.get(attempt)?.has(task) ?? false;
-  }
-
-  /** Takes an attempt into memory; false when it was there. */
-  learn(attempt: number, task: number): boolean {
-    let tasks = this.#known.get(attempt);
-    if (!tasks) this.#known.set(attempt, (tasks = new Set()));
-    if (tasks.has(task)) return false;
-    tasks.add(task);
-    this.#count++;
-    return true;
-  }
-
-  forget(attempt: number, task: number): void {
-    const tasks = this.#known.get(attempt);
-    if (!tasks?.delete(task)) return;
-    this.#count--;
-    if (tasks.size === 0) this.#known.delete(attempt);
-  }
-
-  /** Known attempts: held, or ended and not recorded. */
-  get count(): number {
-    return this.#count;
-  }
 }
 
 export class Jobs {
   readonly #jobs = new Map<JobNumber, Job>();
-  /** Jobs without a known attempt, the longest idle first. */
-  readonly #idle = new Set<Job>();
+  /** Also of jobs that were never described: an order to cancel may name what never came. */
+  readonly #known = new Map<JobNumber, KnownAttempts>();
+  /** Described jobs without a known attempt, the longest idle first. */
+  readonly #idle = new Set<JobNumber>();
   readonly #profiles = new Map<string, Profile>();
 
   get(number: JobNumber): Job | undefined {
@@ -76,30 +80,39 @@ export class Jobs {
   }
 
   describe(descriptor: JobDescriptor): void {
-    const known = this.#jobs.get(descriptor.number);
-    if (known) {
-      known.descriptor = descriptor;
+    const { number } = descriptor;
+    const described = this.#jobs.get(number);
+    if (described) {
+      described.descriptor = descriptor;
       return;
     }
     const slotKey = slotKeyOf(descriptor);
     const profile = this.#profile(`${slotKey} ${descriptor.task}`);
-    const job = new Job(descriptor, slotKey, profile);
-    this.#jobs.set(job.number, job);
-    this.settle(job);
+    this.#jobs.set(number, new Job(descriptor, slotKey, profile));
+    this.settle(number);
   }
 
-  /** To be called when a job's attempts were taken or forgotten: keeps the memory bounded (P7). */
-  settle(job: Job): void {
-    if (job.count > 0) {
-      this.#idle.delete(job);
+  /** The known attempts of a job; call `settle` after a change. */
+  known(number: JobNumber): KnownAttempts {
+    let known = this.#known.get(number);
+    if (!known) this.#known.set(number, (known = new KnownAttempts()));
+    return known;
+  }
+
+  /** Keeps the memory bounded (P7). */
+  settle(number: JobNumber): void {
+    const known = this.#known.get(number);
+    if (known && known.count > 0) {
+      this.#idle.delete(number);
       return;
     }
-    if (this.#jobs.get(job.number) !== job) return;
-    this.#idle.add(job);
+    this.#known.delete(number);
+    if (!this.#jobs.has(number)) return;
+    this.#idle.add(number);
     if (this.#idle.size <= idleJobsMax) return;
     for (const oldest of this.#idle) {
       this.#idle.delete(oldest);
-      this.#jobs.delete(oldest.number);
+      this.#jobs.delete(oldest);
       break;
     }
   }
@@ -107,14 +120,14 @@ export class Jobs {
   /** Attempts known here, over all jobs. */
   get count(): number {
     let count = 0;
-    for (const job of this.#jobs.values()) count += job.count;
+    for (const known of this.#known.values()) count += known.count;
     return count;
   }
 
   /** Jobs of one bundle and task share what was measured, so that a new small job starts well. */
   #profile(key: string): Profile {
-    const known = this.#profiles.get(key);
-    if (known) return known;
+    const measured = this.#profiles.get(key);
+    if (measured) return measured;
     const profile = new Profile();
     this.#profiles.set(key, profile);
     if (this.#profiles.size > profilesMax) {

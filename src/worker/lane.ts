@@ -35,6 +35,8 @@ export class Lane {
   cancelInput: (() => void) | undefined;
   /** A drop was asked for and not answered: nothing is given until it is. */
   dropping = false;
+  /** Drops are expected: one call may be answered in parts. */
+  askedToDrop = false;
   /** When the slot last got work while idle, or last ended an attempt. */
   movedAt = 0;
   /** Ended an attempt, so it is able to run some. */
@@ -66,11 +68,19 @@ export class Lane {
     return this.#given;
   }
 
+  /** Asks the slot for the last `count` attempts, if they have not started. */
+  drop(count: number): void {
+    this.dropping = true;
+    this.askedToDrop = true;
+    this.slot?.drop(count);
+  }
+
   /** Hands what waits to the slot. */
   pass(): void {
     const attempts = this.waiting;
     this.waiting = [];
     if (this.#head > 1_024) void this.given;
+    this.askedToDrop = false;
     for (const attempt of attempts) this.#given.push(attempt);
     this.slot?.give(attempts);
   }

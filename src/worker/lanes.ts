@@ -198,7 +198,8 @@ export class Lanes {
     const { depth } = job.profile;
     let found: Lane | undefined;
     for (const lane of this.#lanes.values()) {
-      if (lane.job !== job || lane.state !== "ready" || lane.dropping) continue;
+      if (lane.job !== job || !lane.holds) continue;
+      if (lane.state !== "ready" || lane.dropping) continue;
       if (lane.waiting.length > 0 || lane.givenCount > depth / 2) continue;
       if (!found || lane.givenCount < found.givenCount) found = lane;
     }
@@ -275,6 +276,11 @@ export class Lanes {
 
   #dropped(lane: Lane, attempts: readonly AttemptKey[]): void {
     lane.dropping = false;
+    if (!lane.askedToDrop && attempts.length > 0 && lane.state === "ready") {
+      // It is about to end by itself (recycled, crashed): given more, it would only hand it back.
+      lane.state = "stopping";
+      lane.slot?.stop(false);
+    }
     const found = attempts.flatMap(({ task, attempt }) => lane.end(task, attempt) ?? []);
     this.#backToQueue(lane.job, found);
     this.#settle(lane);
@@ -366,8 +372,7 @@ export class Lanes {
         const ranMs = now - lane.movedAt;
         if (ranMs < stuckMs || lane.dropping || lane.state !== "ready") continue;
         lane.job.profile.slow(ranMs * 1_000);
-        lane.dropping = true;
-        lane.slot?.drop(lane.givenCount - 1);
+        lane.drop(lane.givenCount - 1);
       }
     });
   }
@@ -404,8 +409,7 @@ export class Lanes {
     const asked = behind.slice(Math.max(0, behind.length - count));
     if (asked.length === 0) return 0;
     for (const attempt of asked) attempt.recalled = true;
-    lane.dropping = true;
-    lane.slot?.drop(asked.length);
+    lane.drop(asked.length);
     return asked.length;
   }
 
