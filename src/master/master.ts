@@ -20,7 +20,7 @@ import { ground } from "./ground.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { UsageWatch } from "./usage-watch.ts";
-import { version } from "./version.ts";
+import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
 import type { Kept } from "./wiring.ts";
 
@@ -86,8 +86,10 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
     await openArchive({ path: join(dir.master, "archive.db"), journalId }),
   );
   const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
-  const keep = { dir: dir.master, journal, archive, log };
-  return { journal, archive, payloads, snapshots: opening.use(await SnapshotKeeper.open(keep)) };
+  const historyHas = async () => {};
+  const keep = { dir: dir.master, journal, archive, historyHas, log };
+  const snapshots = opening.use(new SnapshotKeeper(keep));
+  return { journal, archive, payloads, snapshots };
 }
 
 async function createMaster(

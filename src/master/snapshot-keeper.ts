@@ -1,27 +1,150 @@
 // Snapshots and trims (A4, A5): when to make one, and when what it covers may leave the journal.
+//
+//   N1. A snapshot is named in the journal only after it was written, loaded again and compared.
+//   N2. The journal is trimmed up to the older of the two newest snapshots, so that one bad file is survived,
+//       and only what archive and history have on disk.
 
+import { join } from "node:path";
+import type { Worker as Thread } from "node:worker_threads";
 import type { State } from "../core/state.ts";
-import type { Journal } from "../journal/journal.ts";
+import type { Journal, StoredBatch } from "../journal/journal.ts";
 import type { Log } from "../lib/log.ts";
+import { startThread } from "../lib/thread.ts";
+import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
-import type { Durable } from "./loop.ts";
-import type { Loop } from "./loop.ts";
+import { ask } from "./context.ts";
+import type { Durable, Loop } from "./loop.ts";
+import { decodeSnapshot } from "./snapshot-state.ts";
+import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
+import { latestUsable, listSnapshots } from "./snapshots/snapshots.ts";
 
 export interface SnapshotKeeperOptions {
   readonly dir: string;
   readonly journal: Journal;
   readonly archive: Archive;
+  /** Resolves once the history has everything up to an index on disk (A6). */
+  readonly historyHas: (index: number) => Promise<void>;
   readonly log: Log;
+  /** Journal bytes and batches after which a snapshot is made. */
+  readonly everyBytes?: number;
+  readonly everyBatches?: number;
 }
 
 export class SnapshotKeeper implements AsyncDisposable {
-  static async open(_options: SnapshotKeeperOptions): Promise<SnapshotKeeper> {
-    return new SnapshotKeeper();
+  readonly #options: SnapshotKeeperOptions;
+  readonly #dir: string;
+  #loop: Loop | undefined;
+  #bytes = 0;
+  #batches = 0;
+  #making: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: SnapshotKeeperOptions) {
+    this.#options = options;
+    this.#dir = join(options.dir, "snapshots");
   }
+
+  /** The state of the newest usable snapshot; unusable ones are named in the log. */
   async load(): Promise<State | undefined> {
-    return undefined;
+    const { journal, log } = this.#options;
+    const { found, problems } = await latestUsable(this.#dir, { journalId: journal.journalId });
+    for (const problem of problems)
+      log.warn("a snapshot cannot be used", { problem: problem.message });
+    return found && decodeSnapshot(found.snapshot);
   }
-  serve(_loop: Loop): void {}
-  appended(_durable: Durable): void {}
-  async [Symbol.asyncDispose](): Promise<void> {}
+
+  serve(loop: Loop): void {
+    this.#loop = loop;
+  }
+
+  appended(durable: Durable): void {
+    this.#bytes += durable.bytes.length;
+    this.#batches++;
+    const { everyBytes = limits.snapshotBytes, everyBatches = limits.snapshotBatches } =
+      this.#options;
+    if (this.#bytes < everyBytes && this.#batches < everyBatches) return;
+    if (this.#making !== undefined || this.#closed) return;
+    this.#bytes = 0;
+    this.#batches = 0;
+    this.#making = this.#make(durable.index)
+      .catch((error: unknown) => this.#options.log.error("no snapshot could be made", { error }))
+      .finally(() => {
+        this.#making = undefined;
+      });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.#making;
+  }
+
+  async #make(upTo: number): Promise<void> {
+    const { journal, archive, historyHas, log } = this.#options;
+    const loop = this.#loop;
+    if (!loop) return;
+    const url = new URL("./snapshot-thread.ts", import.meta.url);
+    const maker = new SnapshotThread(startThread(url, { name: "snapshot" }));
+    try {
+      const from = (await listSnapshots(this.#dir))[0];
+      let index = await maker.begin(this.#dir, journal.journalId, from?.file ?? null);
+      while (index < upTo && !this.#closed) {
+        const batches = (await journal.readAfter(index)).filter((batch) => batch.index <= upTo);
+        index = await maker.fold(batches);
+      }
+      if (this.#closed) return;
+      const made = await maker.finish();
+      await archive.flush();
+      await historyHas(made.index);
+      await ask({ loop }, { kind: "noteSnapshot", ...made });
+      log.info("snapshot taken", { index: made.index, digest: made.digest });
+      const older = (await listSnapshots(this.#dir))[1];
+      if (older) await ask({ loop }, { kind: "trim", below: older.index + 1 });
+    } finally {
+      await maker.end();
+    }
+  }
+}
+
+/** One question at a time to the thread. */
+class SnapshotThread {
+  readonly #thread: Thread;
+
+  constructor(thread: Thread) {
+    this.#thread = thread;
+    thread.unref();
+  }
+
+  async begin(dir: string, journalId: string, from: string | null): Promise<number> {
+    const answer = await this.#ask({ kind: "begin", dir, journalId, from });
+    return answer.kind === "folded" ? answer.index : 0;
+  }
+
+  async fold(batches: readonly StoredBatch[]): Promise<number> {
+    const answer = await this.#ask({ kind: "fold", batches });
+    if (answer.kind !== "folded") throw new Error(`unexpected answer ${answer.kind}`);
+    return answer.index;
+  }
+
+  async finish(): Promise<{ index: number; digest: string; file: string }> {
+    const answer = await this.#ask({ kind: "finish" });
+    if (answer.kind !== "done") throw new Error(`unexpected answer ${answer.kind}`);
+    return { index: answer.index, digest: answer.digest, file: answer.file };
+  }
+
+  async end(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #ask(ask: SnapshotAsk): Promise<SnapshotAnswer> {
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error) => reject(error);
+      this.#thread.once("error", failed);
+      this.#thread.once("message", (answer: SnapshotAnswer) => {
+        this.#thread.off("error", failed);
+        if (answer.kind === "failed") reject(new Error(answer.why));
+        else resolve(answer);
+      });
+      this.#thread.postMessage(ask);
+    });
+  }
 }

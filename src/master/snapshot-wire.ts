@@ -1,0 +1,26 @@
+// What the snapshot thread is asked and answers (A4).
+
+import type { StoredBatch } from "../journal/journal.ts";
+
+export type SnapshotAsk =
+  /** Start from this file's state, or from nothing. */
+  | {
+      readonly kind: "begin";
+      readonly dir: string;
+      readonly journalId: string;
+      readonly from: string | null;
+    }
+  /** Contiguous batches. Answered with `folded`, so that few are under way at a time. */
+  | { readonly kind: "fold"; readonly batches: readonly StoredBatch[] }
+  /** Write, load again, compare. Answered with `done`. */
+  | { readonly kind: "finish" };
+
+export type SnapshotAnswer =
+  | { readonly kind: "folded"; readonly index: number }
+  | {
+      readonly kind: "done";
+      readonly index: number;
+      readonly digest: string;
+      readonly file: string;
+    }
+  | { readonly kind: "failed"; readonly why: string };
