@@ -321,6 +321,14 @@ describe("connect", () => {
     await expect(without).rejects.toMatchObject({ code: "unauthorized" });
   });
 
+  it("fails at once after close", async () => {
+    const { skein } = await connected();
+    await skein.close();
+    const begin = performance.now();
+    await expect(skein.run(echo, 1)).rejects.toMatchObject({ code: "unreachable" });
+    expect(performance.now() - begin).toBeLessThan(500);
+  });
+
   it("refuses inside a slot", async () => {
     process.env["SKEIN_SLOT"] = "1";
     try {

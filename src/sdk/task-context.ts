@@ -11,8 +11,6 @@ export interface SetupContext {
   readonly signal: AbortSignal;
   readonly log: TaskLog;
   readonly worker: string;
-  /** Labels of the worker. */
-  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Given to `run` with each input. */
@@ -23,6 +21,8 @@ export interface TaskContext<Setup = undefined> extends SetupContext {
   progress(percent: number, message?: string): void;
   /** The job's id. */
   readonly job: string;
+  /** Labels of the job. */
+  readonly labels: Readonly<Record<string, string>>;
   /** The task's number within the job, from 0. */
   readonly task: number;
   /** 1 for the first try. */
