@@ -24,18 +24,31 @@ export class FrameReader {
 
   /** Messages of all frames that are complete now. */
   push(chunk: Uint8Array): unknown[] {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
+    // Not a Buffer: what is cut out of it goes to others, and Buffer.slice does not copy.
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#chunks.push(bytes);
+    this.#length += bytes.length;
     // A large frame comes in many chunks: they are joined once, when the last one is here.
     if (this.#length < this.#needed) return [];
-    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#length);
     const messages: unknown[] = [];
-    const rest = readFrames(bytes, messages);
+    const rest = readFrames(joined(this.#chunks, this.#length), messages);
     this.#chunks = rest.length === 0 ? [] : [rest];
     this.#length = rest.length;
     this.#needed = rest.length < 4 ? 4 : 4 + lengthAt(rest);
     return messages;
   }
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = chunks;
+  if (first && chunks.length === 1) return first;
+  const all = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return all;
 }
 
 function readFrames(bytes: Uint8Array, messages: unknown[]): Uint8Array {

@@ -4,11 +4,9 @@
 
 import { readFileSync } from "node:fs";
 import type { Clock } from "../../lib/clock.ts";
-import { listPids, statFields } from "./process-tree.ts";
+import { listPids, sliceSize, statFields } from "./process-tree.ts";
 
 const lookMs = 500;
-/** Processes looked at in one turn of the loop: 10 µs each. */
-const sliceSize = 100;
 const pageBytes = 4_096;
 const mib = 1_048_576;
 

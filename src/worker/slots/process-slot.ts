@@ -18,7 +18,7 @@ import { Tail } from "./command-output.ts";
 import { exitCause, exitText } from "./exit-cause.ts";
 import type { Watched } from "./memory-watch.ts";
 import { errorItem, outcomeItem, outputsItem, rowItem, storedItem } from "./outcome-items.ts";
-import { killGroup, killStrays } from "./process-tree.ts";
+import { killGroup, killStraysGently } from "./process-tree.ts";
 import { readRows } from "./rows.ts";
 import { SlotChild, type ChildExit } from "./slot-child.ts";
 import { makeSlotFolder, recordGroup, removeSlotFolder } from "./slot-folder.ts";
@@ -388,7 +388,6 @@ export class ProcessSlot implements Slot {
     this.#cancelKill?.();
     if (this.#watched) this.#support.memory.remove(this.#watched);
     killGroup(this.#commandGroup);
-    killStrays(this.#cookie);
     const open = this.#queue.takeOpen();
     const ran = open[0] && this.#blame(open[0], exit);
     if (ran) this.#items.push(ran);
@@ -399,7 +398,7 @@ export class ProcessSlot implements Slot {
     for (const { job, given } of open) {
       this.#support.logs.ended(job.id, given.task, given.attempt);
     }
-    await Promise.all(this.#stores);
+    await Promise.all([killStraysGently(this.#cookie), ...this.#stores]);
     await removeSlotFolder(this.#folder, this.#support.log);
     const stderr = this.#stderr.toString().trim().slice(-500);
     const why = this.#leaving ?? `its process ${exitText(exit)}`;

@@ -50,18 +50,31 @@ export function listPids(): string[] {
   }
 }
 
-/** Kills processes that carry the cookie, except `keep` and those in `before`; says how many. */
-export function killStrays(
-  cookie: string,
-  { keep = process.pid, before }: { keep?: number; before?: ReadonlySet<string> } = {},
-): number {
-  const mine = `${cookieName}=${cookie}`;
+/** Kills processes that carry the cookie, except this one and those in `before`; says how many. */
+export function killStrays(cookie: string, before?: ReadonlySet<string>): number {
   let killed = 0;
   for (const pid of listPids()) {
-    if (before?.has(pid) || Number(pid) === keep) continue;
-    if (environment(pid).includes(mine) && tryKill(Number(pid), "SIGKILL")) killed++;
+    if (!before?.has(pid) && killIfMarked(pid, cookie)) killed++;
   }
   return killed;
+}
+
+/** The same without holding the loop for long: there may be thousands of processes. */
+export async function killStraysGently(cookie: string): Promise<void> {
+  for (const [i, pid] of listPids().entries()) {
+    if (i % sliceSize === sliceSize - 1) await new Promise((resolve) => setImmediate(resolve));
+    killIfMarked(pid, cookie);
+  }
+}
+
+/** Processes looked at in one turn of the loop: about 10 µs each. */
+export const sliceSize = 100;
+
+function killIfMarked(pid: string, cookie: string): boolean {
+  if (Number(pid) === process.pid || !environment(pid).includes(`${cookieName}=${cookie}`)) {
+    return false;
+  }
+  return tryKill(Number(pid), "SIGKILL");
 }
 
 function environment(pid: string): string {

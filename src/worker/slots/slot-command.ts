@@ -144,7 +144,7 @@ class CommandRun {
   #killRest(pid: number): void {
     killGroup(pid);
     const cookie = process.env[cookieName];
-    if (cookie !== undefined) killStrays(cookie, { before: this.#before });
+    if (cookie !== undefined) killStrays(cookie, this.#before);
   }
 
   #closed(exitCode: number | null, signal: NodeJS.Signals | null): void {

@@ -7,6 +7,7 @@ import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { endReasons } from "../../protocol/model.ts";
 import { FrameReader } from "./frames.ts";
+import { killSlot } from "./kill-slot.ts";
 import { cell, phase, RowBuffer } from "./rows.ts";
 import { CommandPerformer } from "./slot-command.ts";
 import { FunctionPerformer, type PreparedTasks } from "./slot-function.ts";
@@ -39,7 +40,7 @@ socket.on("data", (chunk) => {
   for (const message of reader.push(chunk)) take(message as ToSlot);
 });
 // The worker is gone: the thread sees it too, but may not have started yet.
-socket.on("close", () => process.kill(-process.pid, "SIGKILL"));
+socket.on("close", () => killSlot(rows.cells));
 socket.on("error", () => {});
 process.on("uncaughtException", (error, origin) => broken(error, origin));
 process.on("exit", () => outbox.flush());

@@ -11,6 +11,7 @@
 import { Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeFrame } from "./frames.ts";
+import { killSlot } from "./kill-slot.ts";
 import { cell, cellBytes } from "./rows.ts";
 import type { FromSlot } from "./wire.ts";
 
@@ -31,8 +32,8 @@ let seenPending = 0;
 let sentEpoch = -1;
 let sentPending = 0;
 
-socket.on("error", killAll);
-socket.on("close", killAll);
+socket.on("error", () => killSlot(cells));
+socket.on("close", () => killSlot(cells));
 socket.resume();
 parentPort?.on("message", () => {
   idleLooks = 0;
@@ -90,19 +91,4 @@ function lookAtRows(): void {
 
 function send(message: FromSlot): void {
   if (socket.writable) socket.write(encodeFrame([message]));
-}
-
-function killAll(): void {
-  const group = Atomics.load(cells, cell.group);
-  // A group that is empty already is what we want.
-  if (group !== 0) tryKill(-group);
-  tryKill(-process.pid);
-}
-
-function tryKill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It is gone.
-  }
 }
