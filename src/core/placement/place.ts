@@ -35,10 +35,11 @@ export function place(turn: Turn, options: PlaceOptions): Recall[] {
   );
   const stuck: TaskClass[] = [];
   const lines = linesOf(state);
+  const totals = totalAmounts(workers);
   let left = options.tasksMax;
   while (lines.length > 0 && left > 0) {
     const line = lines.reduce((best, other) =>
-      shareOf(state, other) < shareOf(state, best) ? other : best,
+      shareOf(totals, other) < shareOf(totals, best) ? other : best,
     );
     const own = line.classes[0];
     const placed = own === undefined ? 0 : placeSome(turn, line.queue, own, workers, left);
@@ -79,15 +80,19 @@ function byUrgency(a: TaskClass, b: TaskClass): number {
   return headA === headB ? byText(a.key, b.key) : headA - headB;
 }
 
+function totalAmounts(workers: readonly Worker[]): ReadonlyMap<string, number> {
+  const totals = new Map<string, number>();
+  for (const worker of workers) {
+    for (const [name, amount] of worker.total) totals.set(name, (totals.get(name) ?? 0) + amount);
+  }
+  return totals;
+}
+
 /** Millionths of the cluster's scarcest amount that the queue uses, divided by its weight. */
-function shareOf(state: State, line: Line): number {
+function shareOf(totals: ReadonlyMap<string, number>, line: Line): number {
   let dominant = 0;
   for (const [name, used] of line.queue.used) {
-    if (used === 0) continue;
-    let total = 0;
-    for (const worker of state.workers.values()) {
-      if (worker.state === "active") total += worker.total.get(name) ?? 0;
-    }
+    const total = totals.get(name) ?? 0;
     if (total > 0) dominant = Math.max(dominant, Math.floor((used * 1_000_000) / total));
   }
   return Math.floor((dominant * 1000) / line.queue.settings.weight);
