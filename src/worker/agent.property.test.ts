@@ -22,13 +22,13 @@ class Leader {
   #recorded = 0;
 
   /** A new connection; in a new term, or the same one. */
-  connect(newTerm: boolean): void {
+  connect(newTerm: boolean, kill = false): void {
     if (this.session > 0) this.world.agent.closed(this.session);
     this.session++;
     if (newTerm || this.term === 0) this.term++;
     this.#read = this.world.sent.length;
     this.world.tell(this.session, { kind: "lead", term: this.term });
-    this.#judge();
+    this.#judge(kill);
   }
 
   disconnect(): void {
@@ -40,7 +40,7 @@ class Leader {
   }
 
   /** Books the registration and re-sends, as the same attempts, what it does not name (W3). */
-  #judge(): void {
+  #judge(kills: boolean): void {
     const register = this.world.registrations().at(-1);
     if (!register) throw new Error("no registration");
     const named = new Set([
@@ -55,7 +55,8 @@ class Leader {
     for (const name of named) expect(this.open.has(name) || this.#ended(name)).toBe(true);
     for (const report of register.reports) this.#book(report.n, [report]);
     const recorded = this.#recorded;
-    this.world.tell(this.session, { kind: "verdict", term: this.term, kill: [], recorded });
+    const kill = kills ? register.held.slice(0, 2) : [];
+    this.world.tell(this.session, { kind: "verdict", term: this.term, kill, recorded });
   }
 
   #ended(name: string): boolean {
@@ -76,6 +77,12 @@ class Leader {
   #sendStart({ job, first, count, attempt }: AttemptRange): void {
     const range = rangeOf(job, first, count, attempt);
     this.world.tell(this.session, startOf(this.term, jobs, range));
+  }
+
+  drain(on: boolean): void {
+    if (!this.connected) return;
+    const order = { on, exit: false, deadlineMs: 50 };
+    this.world.tell(this.session, { kind: "drain", term: this.term, ...order });
   }
 
   /** Sends an open attempt again, as a leader may that is unsure. */
@@ -139,6 +146,7 @@ class Leader {
   /** Lets everything end. */
   settle(): void {
     this.connect(true);
+    this.drain(false);
     for (let i = 0; i < 4_000 && this.open.size > 0; i++) {
       this.world.turn();
       for (const slot of this.world.alive) slot.finish(3);
@@ -161,8 +169,13 @@ const step = fc.oneof(
   },
   {
     weight: 1,
-    arbitrary: fc.record({ kind: fc.constant("connect" as const), newTerm: fc.boolean() }),
+    arbitrary: fc.record({
+      kind: fc.constant("connect" as const),
+      newTerm: fc.boolean(),
+      kill: fc.boolean(),
+    }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("drain" as const), on: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("disconnect" as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("resend" as const), pick }) },
   {
@@ -194,7 +207,9 @@ function act(leader: Leader, step: Step): void {
     case "assign":
       return leader.assign(step.job, step.count, step.delivered);
     case "connect":
-      return leader.connect(step.newTerm);
+      return leader.connect(step.newTerm, step.kill);
+    case "drain":
+      return leader.drain(step.on);
     case "disconnect":
       return leader.disconnect();
     case "resend":

@@ -261,7 +261,8 @@ function recordsIn(bytes: Uint8Array): { records: unknown[]; end: number } {
     if (next > buffer.length) break;
     const body = buffer.subarray(end + 8, next);
     if (crc32(body) !== buffer.readUInt32BE(end + 4)) break;
-    records.push(decode(body));
+    // As plain bytes: what lies in a Buffer would be decoded as Buffers.
+    records.push(decode(new Uint8Array(body.buffer, body.byteOffset, body.length)));
     end = next;
   }
   return { records, end };
