@@ -58,7 +58,7 @@ export class ArchiveReads {
       const columns = decodeOutcomes(block);
       for (let i = 0; i < columns.count; i++) {
         const place = (columns.tasks[i] ?? 0) - query.from;
-        // R: the first recorded stands, should a task be in two blocks after all (K3).
+        // The first recorded stands, should a task be in two blocks after all (K3).
         if (place < 0 || place >= count || found[place]) continue;
         const item = outcomeItem(columns, i);
         found[place] = query.values === false ? { ...item, value: nothing } : item;
