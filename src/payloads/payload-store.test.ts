@@ -159,7 +159,7 @@ describe("puts at the same time", () => {
     expect(await store.verify(hash)).toBe("intact");
   });
 
-  test("a client that stalls in the middle does not hold up another with the same payload", async () => {
+  test("a client that stalls does not hold up another with the same payload", async () => {
     const store = await openPayloadStore({ dir });
     const bytes = randomBytes(100_000);
     const hash = sha(bytes);
@@ -279,9 +279,9 @@ test("a process killed in the middle of a put leaves only whole payloads (P1)", 
   expect(await store.verify(sha(Buffer.alloc(100_000, 1)))).toBe("intact");
 });
 
-const mounted = tinyDisk();
-test.skipIf(mounted === undefined)("a full disk is said so, and what fits is taken", async () => {
-  const at = mounted ?? "";
+test("a full disk is said so, and what fits is taken", async ({ skip }) => {
+  const at = tinyDisk();
+  if (at === undefined) return skip("only root on Linux can make a small file system");
   try {
     const store: PayloadStore = await openPayloadStore({ dir: at });
     const large = randomBytes(8_000_000);

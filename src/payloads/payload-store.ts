@@ -39,7 +39,7 @@ export interface PayloadStore {
   size(hash: PayloadHash): number | undefined;
   /** Resolves with the size once it is durable. A source that is not taken whole is closed. */
   put(hash: PayloadHash, source: PayloadSource, options: PutOptions): Promise<number>;
-  /** Undefined when it is not here. The bytes are not checked: whoever receives them knows the hash. */
+  /** Undefined when it is not here. Not checked on the way: who receives it knows the hash. */
   read(hash: PayloadHash, range?: Partial<PayloadRange>): Promise<PayloadRead | undefined>;
   /** The whole, checked. Undefined when it is not here, or was found damaged and set aside. */
   bytes(hash: PayloadHash): Promise<Uint8Array | undefined>;
@@ -252,7 +252,8 @@ class DiskStore implements PayloadStore {
       await this.#alone(hash, async () => {
         const size = this.#sizes.get(hash);
         if (size === undefined) return;
-        // First from the set: a crash in between leaves a file that nobody names, which is harmless.
+        // First from the set: a crash in between leaves a file that nobody names, which is
+        // harmless.
         this.#forget(hash, size);
         await rm(payloadFile(this.#places, hash, size), { force: true });
         freed += size;
@@ -330,7 +331,7 @@ class Draft {
     }
   }
 
-  /** Removes it, unless it was renamed; never fails, because it is called while another error is. */
+  /** Removes it unless it was renamed; never fails: it may be called because of another error. */
   async discard(): Promise<undefined> {
     if (!this.#closed) await this.#handle.close().catch(() => {});
     this.#closed = true;

@@ -1,5 +1,5 @@
-// What passes between the archive and its thread: bytes to add one way, watermarks the other, and calls
-// with one answer each.
+// What passes between the archive and its thread: bytes to add one way, watermarks the other, and
+// calls with one answer each.
 
 import type { Position } from "../../protocol/outcome-stream.ts";
 import type { OpenArchiveAsk } from "./archive-connection.ts";

@@ -1,11 +1,13 @@
-// The database of an archive: its tables, and what is checked when it is opened. Inside the thread only.
+// The database of an archive: its tables, and what is checked when it is opened. Inside the thread
+// only.
 //
-// Q1  The `DatabaseSync` lives as long as its statements: @photostructure/sqlite does not keep it alive
-//     for them, and a statement of a collected database crashes the process.
+// Q1  The `DatabaseSync` lives as long as its statements: @photostructure/sqlite does not keep it
+//     alive for them, and a statement of a collected database crashes the process.
 // Q2  One process at a time: the lock is exclusive, which also spares the shared memory of the WAL.
 //
 // Positions are packed into row ids, so that the big tables need no index for their own order:
-// blocks.at = index × 2^20 + n (more entries than a batch has bytes), inputs.at = job × 2^24 + first.
+// blocks.at = index × 2^20 + n (more entries than a batch has bytes), inputs.at = job × 2^24 +
+// first.
 
 import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
 import { describeCause, StoreTrouble } from "./trouble.ts";
@@ -24,7 +26,7 @@ export interface OpenArchiveAsk {
 
 const applicationId = 0x534b4152; // "SKAR"
 const schemaVersion = 1;
-/** Measured, a block of 1,100 bytes: 4 KiB 5.1 µs of CPU, 16 KiB 3.5, 64 KiB 3.3; 16 KiB writes least. */
+/** Measured, a block of 1,100 bytes: 4 KiB 5.1 µs of CPU, 16 KiB 3.5, 64 KiB 3.3, more written. */
 const pageBytes = 16_384;
 
 const schema = `
@@ -39,7 +41,7 @@ const schema = `
   CREATE UNIQUE INDEX jobs_id ON jobs (id);
   CREATE INDEX jobs_retired ON jobs (ended, number) WHERE retired > 0;
   CREATE INDEX jobs_half_pruned ON jobs (number) WHERE retired = 2;
-  -- A tag is one thing to ask jobs by: a queue, a label, both, or nothing but their state (name '').
+  -- A tag is what jobs are asked by: a queue, a label, both, or nothing but their state ('').
   CREATE TABLE tags (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
     n0 INTEGER NOT NULL, n1 INTEGER NOT NULL, n2 INTEGER NOT NULL, n3 INTEGER NOT NULL
@@ -58,8 +60,9 @@ const schema = `
   CREATE INDEX blocks_unsuccessful ON blocks (job) WHERE states > 1;
   CREATE TABLE attempts (
     seq INTEGER PRIMARY KEY, job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL,
-    code INTEGER NOT NULL, charged INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL,
-    micros INTEGER NOT NULL, log_bytes INTEGER NOT NULL, worker TEXT NOT NULL, error BLOB
+    code INTEGER NOT NULL, charged INTEGER NOT NULL, started INTEGER NOT NULL,
+    ended INTEGER NOT NULL, micros INTEGER NOT NULL, log_bytes INTEGER NOT NULL,
+    worker TEXT NOT NULL, error BLOB
   ) STRICT;
   CREATE INDEX attempts_task ON attempts (job, task);
   PRAGMA application_id = ${applicationId};

@@ -1,10 +1,10 @@
 // Jobs in the archive: their rows, the tags they are found by, and the counts of each (R6).
 //
-// Changes are held until `flush`, at the end of a transaction or before a read: a job that is created and
-// ends within one is written once.
+// Changes are held until `flush`, at the end of a transaction or before a read: a job that is
+// created and ends within one is written once.
 //
-//   N1  tags.n0 … n3 count the jobs of a tag by state: the number of its rows in `tagged`. Both change in
-//       one transaction.
+//   N1  tags.n0 … n3 count the jobs of a tag by state: the number of its rows in `tagged`. Both
+//       change in one transaction.
 
 import type { StatementSyncInstance } from "@photostructure/sqlite";
 import type { JobView } from "../../protocol/routes.ts";

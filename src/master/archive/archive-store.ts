@@ -1,9 +1,9 @@
-// Writing to an archive's database: one open transaction at a time, begun with the first event in it.
-// Inside the thread only.
+// Writing to an archive's database: one open transaction at a time, begun with the first event in
+// it. Inside the thread only.
 //
 //   W1  The watermark is committed together with what it stands for.
-//   W2  After `rollBack` the store is as it was at the last commit; whoever called it still has what
-//       was added since, and adds it again.
+//   W2  After `rollBack` the store is as it was at the last commit; whoever called it still has
+//       what was added since, and adds it again.
 
 import type { StatementSyncInstance } from "@photostructure/sqlite";
 import { single, type Connection } from "./archive-connection.ts";
@@ -126,8 +126,8 @@ export class ArchiveStore {
   }
 
   /**
-   * Removes up to `rows` rows of a hidden job, then the job; true once nothing of it is left. Rows go
-   * oldest first, so that a cut leaves the same as a shorter slice.
+   * Removes up to `rows` rows of each kind of a hidden job, oldest first; true once nothing of it
+   * is left but its own row.
    */
   removeSlice(job: number, rows: number): boolean {
     const { removeBlocks, removeInputs, removeAttempts } = this.#statements;
@@ -139,7 +139,7 @@ export class ArchiveStore {
     return gone.every(({ changes }) => Number(changes) < rows);
   }
 
-  /** Gives up to `pages` unused pages back to the file system, once a quarter of the file is unused. */
+  /** Gives up to `pages` pages back to the file system, once a quarter of the file is unused. */
   shrinkSlice(pages: number): boolean {
     const { db } = this.connection;
     const free = Number(single(db, "PRAGMA freelist_count"));

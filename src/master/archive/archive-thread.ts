@@ -1,9 +1,9 @@
 // The archive's thread: owns the database and decides when to commit.
 //
-//   T1  What was added is held in memory until it is committed, so that a full disk loses nothing: the
-//       transaction is rolled back, and tried again with all of it until there is space.
-//   T2  Any other failure of a write ends the archive: what the disk then holds is known only after it is
-//       opened again (J5). Calls are refused with the reason.
+//   T1  What was added is held in memory until it is committed, so that a full disk loses nothing:
+//       the transaction is rolled back, and tried again with all of it until there is space.
+//   T2  Any other failure of a write ends the archive: what the disk then holds is known only after
+//       it is opened again (J5). Calls are refused with the reason.
 //   T3  Pruning works in slices and lets other messages pass in between.
 
 import { parentPort } from "node:worker_threads";
@@ -21,7 +21,7 @@ const port = parentPort;
 
 const commitMs = 100;
 const commitBytes = 4 * 1024 * 1024;
-/** Batches without events move only the watermark: an idle cluster need not fsync ten times a second. */
+/** Batches without events only move the watermark: that need not be fsynced ten times a second. */
 const idleCommitMs = 2_000;
 const retryMs = 500;
 /** A slice of pruning: a few milliseconds, also with blocks of a megabyte. */

@@ -1,5 +1,5 @@
-// What was added, as bytes: how it goes from the loop to the archive's thread. One buffer a turn is handed
-// over instead of a thousand small objects copied: that costs the loop a memcpy.
+// What was added, as bytes: how it goes from the loop to the archive's thread. One buffer a turn is
+// handed over instead of a thousand small objects copied: that costs the loop a memcpy.
 //
 //   add     varint index, wall, count of events, events
 //   event   kind byte, then its fields: varints, and texts and bytes after their length

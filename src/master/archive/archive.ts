@@ -1,21 +1,22 @@
 // The archive of one master: what happened to jobs, on disk, for readers who come later (A2).
 //
-//     loop ──add(index, wall, events)──▶ archive ──watermark──▶ loop (snapshots and trims wait for it)
+//     loop ──add(index, wall, events)──▶ archive ──watermark──▶ loop (snapshots, trims wait for it)
 //     API  ──blocks, results, task, jobs …──▶ archive
 //
 // Results leave the heap as soon as they are applied; from then on they are read here. Each master
 // feeds its own archive, in the order of the journal, and never asks another's.
 //
-//   R1  Every index is added once, in order: index = added + 1, with no events or many. Indexes up to
-//       `added` are skipped, so a master that replays its journal after a restart adds all again.
+//   R1  Every index is added once, in order: index = added + 1, with no events or many. Indexes up
+//       to `added` are skipped, so a master that replays its journal after a restart adds all
+//       again.
 //   R2  `watermark` is an index up to which everything survives a power failure. It never falls.
 //   R3  `add` never waits and never throws for the disk's sake; `queuedBytes` is what it costs.
 //   R4  A read sees all that was added before it was asked.
 //   R5  Blocks, input lines and JSON come back byte for byte as they were added (K2).
 //   R6  Totals are counted, not estimated, and what a page leaves out is said (E2, P8).
 //
-// `memory-archive.ts` is the reference, `sqlite-archive.ts` the one in use; `conformance.ts` holds both
-// to this.
+// `memory-archive.ts` is the reference, `sqlite-archive.ts` the one in use; `conformance.ts` holds
+// both to this.
 
 import type { JobId, JobNumber, TaskNumber } from "../../protocol/ids.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";

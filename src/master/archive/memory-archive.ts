@@ -1,6 +1,6 @@
-// The reference archive: plain maps, everything computed by looking at everything. For tests and the
-// simulator. What is committed stays in a `MemoryArchiveDisk`, from which a new archive can be opened as
-// after a crash; what is not committed dies with the archive.
+// The reference archive: plain maps, everything computed by looking at everything. For tests and
+// the simulator. What is committed stays in a `MemoryArchiveDisk`, from which a new archive can be
+// opened as after a crash; what is not committed dies with the archive.
 
 import { splitLines } from "../../protocol/lines.ts";
 import { endReason } from "../../protocol/model.ts";

@@ -1,5 +1,6 @@
-// The archive in use: SQLite in a thread of its own. This side owns the thread, packs what is added, and
-// keeps the figures that the loop looks at. The rules are in archive.ts, the SQL in archive-store.ts.
+// The archive in use: SQLite in a thread of its own. This side owns the thread, packs what is
+// added, and keeps the figures that the loop looks at. The rules are in archive.ts, the SQL in
+// archive-store.ts.
 
 import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -115,7 +116,7 @@ class SqliteArchive implements Archive {
     if (!this.#isDead()) this.#post({ kind: "skip", range });
   }
 
-  /** After anything but a full disk it must be opened again; what is added meanwhile is not kept. */
+  /** After all but a full disk it must be opened again; what is added meanwhile is not kept. */
   #isDead(): boolean {
     return this.trouble !== undefined && this.trouble.trouble !== "full";
   }

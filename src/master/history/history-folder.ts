@@ -1,4 +1,5 @@
-// Opening the folder of a history: whose it is, which segments it holds, and what a crash left in it.
+// Opening the folder of a history: whose it is, which segments it holds, and what a crash left in
+// it.
 
 import { mkdir, open, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";

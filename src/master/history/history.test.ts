@@ -115,7 +115,7 @@ test("a plain file whose sealed copy is complete is not counted twice (H4)", asy
   expect(readdirSync(dir)).not.toContain("0000000000000001.plain");
 });
 
-test("batches that never came are named, and a read that needs them says what is kept", async () => {
+test("batches that never came are named; a read that needs them says what is kept", async () => {
   const history = await open();
   addAll(history, 11, 20);
   addAll(history, 31, 40);
@@ -201,7 +201,7 @@ test("a damaged segment is said to be, and the others stay readable", async () =
   expect(await indexes(again, 2)).toEqual([2, 3]);
 });
 
-test("while the disk refuses, reads go on, memory stays bounded, and what was dropped is named", async () => {
+test("while the disk refuses, reads go on, memory is bounded, what was dropped is named", async () => {
   const history = await open({ queueBytesMax: 5_000 });
   addAll(history, 1, 10);
   await history.flush();

@@ -1,15 +1,18 @@
-// A master's own history of decisions (A6): every batch that it applied, kept when the journal is trimmed.
+// A master's own history of decisions (A6): every batch that it applied, kept when the journal is
+// trimmed.
 //
 //     loop ──add(index, wall, batch)──▶ queue ──▶ <first>.plain ──sealed──▶ <first>-<last>-….gz
 //
-// It rests on nothing and nothing rests on it: losing the last second of it in a power failure loses no
-// promise, because a trim waits for snapshots and archives, not for this. What it lacks it says.
+// It rests on nothing and nothing rests on it: losing the last second of it in a power failure
+// loses no promise, because a trim waits for snapshots and archives, not for this. What it lacks it
+// says.
 //
-//   H1  `add` never waits. What waits for the disk is bounded; past that bound it is dropped, logged, and
-//       from then on among what this history lacks.
+//   H1  `add` never waits. What waits for the disk is bounded; past that bound it is dropped,
+//       logged, and from then on among what this history lacks.
 //   H2  Indexes up to `added` are skipped; a jump begins a new segment.
 //   H3  Whole batches only: a torn record at the end is cut when the history is opened.
-//   H4  A segment is plain until its sealed copy is durable: at every moment one of the two is complete.
+//   H4  A segment is plain until its sealed copy is durable: at every moment one of the two is
+//       complete.
 //   H5  `read` gives every batch from the first asked, or ends with HistoryGone.
 
 import { open, rm, type FileHandle } from "node:fs/promises";
@@ -100,7 +103,7 @@ class DiskHistory implements History {
   readonly #options: HistoryOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  /** In their order. The last may be plain and growing, those before it sealed or waiting for it. */
+  /** In order. The last may be plain and growing, those before it are sealed or wait for it. */
   #segments: Segment[];
   #handle: FileHandle | undefined;
   #openedAt = 0;
@@ -366,7 +369,8 @@ class DiskHistory implements History {
   }
 
   async at(wall: number): Promise<number> {
-    // From the newest: should the wall clock ever have stepped back, the later of two moments counts.
+    // From the newest: should the wall clock ever have stepped back, the later of two moments
+    // counts.
     const waiting = this.#waiting().findLast((record) => record.wall <= wall);
     if (waiting) return waiting.index;
     const segment = this.#segments.findLast(({ wallMin, bytes }) => bytes > 0 && wallMin <= wall);

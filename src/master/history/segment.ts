@@ -1,11 +1,12 @@
-// Segments of history on disk: records one after the other, plain while they grow, gzip once sealed.
+// Segments of history on disk: records one after the other, plain while they grow, gzip once
+// sealed.
 //
 //     record   u32 length n, u32 CRC-32 of what follows, u64 index, u64 wall, n bytes (big-endian)
 //     plain    <first>.plain
 //     sealed   <first>-<last>-<wall least>-<wall most>.gz
 //
-// The name of a sealed segment tells what is in it, so that opening a history of gigabytes reads no more
-// than its last segment.
+// The name of a sealed segment tells what is in it, so that opening a history of gigabytes reads no
+// more than its last segment.
 
 import { open, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -134,7 +135,7 @@ export async function seal(dir: string, plain: Segment): Promise<Segment> {
   return { ...plain, file, sealed: true, bytes: packed.length };
 }
 
-/** Throws what the file system throws, also when the file is gone; StoreTrouble when it is damaged. */
+/** Throws what the file system throws, also when it is gone; StoreTrouble when it is damaged. */
 export async function readSegment(segment: Segment): Promise<HistoryRecord[]> {
   const raw = segment.sealed ? await readSealed(segment) : await readPlain(segment);
   const { records, length } = scanRecords(raw);

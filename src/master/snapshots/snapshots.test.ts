@@ -84,7 +84,7 @@ test("a snapshot of another journal, of another name, or too new is not used", a
   expect((await latestUsable(dir, { indexMax: 8 })).found?.snapshot.index).toBe(8);
 });
 
-test("what fails while it is made, or is left by a crash, is no snapshot and does not stay", async () => {
+test("what fails while it is made, or was left by a crash, does not stay", async () => {
   async function* failing(): AsyncIterable<Uint8Array> {
     yield Buffer.from("half");
     throw new Error("the fold failed");

@@ -6,8 +6,8 @@
 //     bytes   the state
 //     hash    32 bytes: SHA-256 of everything before it
 //
-// The hash stands at the end, so that a snapshot can be written while it is made, and a file that was cut
-// anywhere does not verify.
+// The hash stands at the end, so that a snapshot can be written while it is made, and a file that
+// was cut anywhere does not verify.
 //
 //   S1  A file has its final name only once it is complete and fsynced; so has its folder.
 //   S2  What `readSnapshot` gives was verified; the newest that verifies is the one to use.
@@ -224,7 +224,7 @@ function checkHeader(file: SnapshotFile, snapshot: Snapshot, journalId?: string)
   });
 }
 
-/** Removes all that is older than the newest `keep` that verify (S3), and what a crash left unfinished. */
+/** Removes what is older than the newest `keep` that verify (S3), and what a crash left over. */
 export async function pruneSnapshots(
   dir: string,
   { keep = keepDefault }: { keep?: number } = {},
