@@ -1,0 +1,95 @@
+// One invocation: where it prints, how it connects, what it ends with. Every command is given one.
+//
+//   O1. stdout is data, stderr is messages. A progress line stands on stderr, and only on a terminal.
+//   O2. What is printed while a progress line stands goes above it.
+
+import type { Client } from "../client/index.ts";
+import type { ClusterOptions, Connection } from "./connection.ts";
+import { exitCodes } from "./exit-codes.ts";
+import type { Io } from "./io.ts";
+import { styleFor, widthOf } from "./style.ts";
+import type { Style, StyleFlags } from "./style.ts";
+
+export interface CliFlags extends StyleFlags {
+  readonly debug: boolean;
+}
+
+/** Version of the documents that --json prints. */
+export const apiVersion = "skein/v1";
+
+export class Cli {
+  readonly io: Io;
+  readonly flags: CliFlags;
+  /** Of stdout. */
+  readonly out: Style;
+  /** Of stderr. */
+  readonly err: Style;
+  exitCode: number = exitCodes.ok;
+  #line = "";
+  readonly #connections: Connection[] = [];
+
+  constructor(io: Io, flags: CliFlags) {
+    this.io = io;
+    this.flags = flags;
+    this.out = styleFor(io.stdout, io.env, flags);
+    this.err = styleFor(io.stderr, io.env, flags);
+  }
+
+  /** Data, to stdout. */
+  print(data: string | Uint8Array): boolean {
+    return this.#above(() => this.io.stdout.write(data));
+  }
+
+  /** A message, to stderr; the line end is added. */
+  say(text: string): void {
+    this.raw(`${text}\n`);
+  }
+
+  /** Bytes to stderr, as they are. */
+  raw(data: string | Uint8Array): boolean {
+    return this.#above(() => this.io.stderr.write(data));
+  }
+
+  /** One document: what --json prints. */
+  json(document: object): void {
+    this.print(`${JSON.stringify({ apiVersion, ...document }, null, 2)}\n`);
+  }
+
+  /** Whether a progress line can stand on stderr. */
+  get canShowProgress(): boolean {
+    return this.io.stderr.isTTY && this.io.env["TERM"] !== "dumb";
+  }
+
+  /** Puts the progress line, or with "" takes it away. */
+  progress(text: string): void {
+    if (!this.canShowProgress || text === this.#line) return;
+    const back = this.#line === "" ? "" : "\r\u001b[K";
+    this.#line = widthOf(text) < (this.io.stderr.columns ?? 80) ? text : "";
+    this.io.stderr.write(back + this.#line);
+  }
+
+  /** A connection to the cluster that the options, the environment or the data directory name. */
+  async connect(options: ClusterOptions): Promise<Connection> {
+    const { openConnection } = await import("./connection.ts");
+    const connection = await openConnection(options, this);
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async client(options: ClusterOptions): Promise<Client> {
+    return (await this.connect(options)).client;
+  }
+
+  async close(): Promise<void> {
+    this.progress("");
+    await Promise.all(this.#connections.splice(0).map((connection) => connection.close()));
+  }
+
+  #above(write: () => boolean): boolean {
+    const line = this.#line;
+    this.progress("");
+    const room = write();
+    this.progress(line);
+    return room;
+  }
+}

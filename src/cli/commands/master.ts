@@ -1,0 +1,77 @@
+// skein master: one master in this process.
+
+import type { Command } from "commander";
+import type { Cli } from "../cli.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
+import type { LogOptions } from "../daemon.ts";
+import { homePath } from "../format.ts";
+import { collected, described, jsonOption, showOptions, wholeNumber } from "../options.ts";
+import { defaultDataDir } from "../../sdk/locate.ts";
+
+interface MasterOptions extends LogOptions {
+  readonly data?: string;
+  readonly host: string;
+  readonly port: number;
+  readonly id: string;
+  readonly allowHost?: readonly string[];
+  readonly strictQueues?: boolean;
+  readonly json?: boolean;
+  readonly exitWithStdin?: boolean;
+}
+
+export function defineMaster(master: Command, cli: Cli): void {
+  described(master, "One master: it keeps the cluster's state and serves the API.", [
+    "skein master",
+    "skein master --data /var/lib/skein --log-format json",
+  ]);
+  ownedOption(
+    logOptions(
+      jsonOption(master, "when ready, print one line of JSON")
+        .option("--data <dir>", "data directory: journal, token, archive (SKEIN_DATA)")
+        .option(
+          "--host <address>",
+          "where it listens; loopback only, there is no TLS yet",
+          "127.0.0.1",
+        )
+        .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
+        .option("--id <name>", "its name among masters", "master")
+        .option("--allow-host <name>", "a Host header to accept; may be repeated", collected)
+        .option("--strict-queues", "refuse queues that do not exist"),
+    ),
+  );
+  showOptions(master).action((options: MasterOptions) => runMaster(options, cli));
+}
+
+async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
+  const dataDir = options.data ?? defaultDataDir(cli.io.env);
+  const log = makeLog(options, cli);
+  // Loaded here, so that --help comes at once.
+  const { startMaster } = await import("../../master/master.ts");
+  await using master = await startMaster({
+    dataDir,
+    host: options.host,
+    port: options.port,
+    id: options.id,
+    log,
+    allowHosts: options.allowHost ?? [],
+    strictQueues: options.strictQueues ?? false,
+  });
+  const { url } = master;
+  if (options.json) cli.print(`${JSON.stringify({ ready: true, url, pid: process.pid })}\n`);
+  else {
+    const { green, symbols } = cli.err;
+    const place = homePath(dataDir, cli.io.env["HOME"]);
+    cli.say(`${green(symbols.ok)} master ready  ${url}   (data: ${place})`);
+  }
+  using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
+  const reason = await Promise.race([master.closed, told.asked.then(() => undefined)]);
+  if (reason !== undefined) {
+    cli.say(`${cli.err.red("error:")} the master stopped: ${reason}`);
+    cli.exitCode = exitCodes.internal;
+    return;
+  }
+  // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
+  void told.insisted.then(() => process.exit(exitCodes.interrupted));
+  await master.stop();
+}

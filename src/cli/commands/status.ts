@@ -1,0 +1,56 @@
+// skein status: the verdict first, numbers second.
+
+import type { Command } from "commander";
+import type { StatusView } from "../../client/index.ts";
+import type { Cli } from "../cli.ts";
+import type { ClusterOptions } from "../connection.ts";
+import { ago, bytes, count, plural, thousandths } from "../format.ts";
+import { clusterOptions, described, jsonOption } from "../options.ts";
+import { fields } from "../render.ts";
+import { countsText, nextSteps } from "../views.ts";
+
+export function defineStatus(status: Command, cli: Cli): void {
+  described(status, "The cluster in one screen.", ["skein status", "skein status --json"]);
+  clusterOptions(jsonOption(status)).action(async (options: ClusterOptions) => {
+    const client = await cli.client(options);
+    const view = await client.status({ signal: cli.io.signal });
+    if (options.json) return cli.json(view);
+    cli.print(statusPage(view, cli));
+  });
+}
+
+function statusPage(view: StatusView, cli: Cli): string {
+  const style = cli.out;
+  const { journal, master, workers, slots, jobs } = view;
+  const ill = Object.entries({
+    suspect: workers.suspect,
+    draining: workers.draining,
+    lost: workers.lost,
+  }).flatMap(([word, n]) => (n > 0 ? [style.yellow(`${n} ${word}`)] : []));
+  const leads = master.leads ? `leads in term ${master.term}` : `stands by in term ${master.term}`;
+  const snapshot = view.snapshot === null ? "none yet" : `at ${count(view.snapshot.index)}`;
+  const page = fields(
+    [
+      ["workers", [`${workers.active} active`, ...ill].join(", ")],
+      ["cpu", `${thousandths(slots.used)} of ${thousandths(slots.cpu)} in use`],
+      ["jobs", `${count(jobs.unfinished)} unfinished, ${count(jobs.finished)} finished`],
+      ["tasks", countsText(view.tasks, style)],
+      [
+        "master",
+        `${master.id} at ${master.address}, ${leads}, since ${ago(master.since, cli.io.now())}`,
+      ],
+      ["version", `${master.version} (node ${master.node}, pid ${master.pid})`],
+      [
+        "journal",
+        `${journal.engine}, ${plural(journal.index, "batch", "batches")}, ${bytes(journal.bytes)}, snapshot ${snapshot}`,
+      ],
+      ["memory", `${bytes(view.stateBytes)} of state`],
+      ["survives", view.survives],
+    ],
+    style,
+  );
+  return `${style.bold(view.verdict)}\n\n${page}\n${nextSteps([
+    ["workers", "skein worker list"],
+    ["jobs", "skein job list"],
+  ])}\n`;
+}

@@ -1,0 +1,77 @@
+// Errors as people see them: what happened, why, what to do. And the exit code that says the same.
+
+import { SkeinError } from "../protocol/errors.ts";
+import { exitCodes } from "./exit-codes.ts";
+import { PipeClosed } from "./io.ts";
+import type { Style } from "./style.ts";
+
+/** Ends a command with a code when all that is to be said was said. */
+export class Quit extends Error {
+  override readonly name = "Quit";
+  readonly exit: number;
+
+  constructor(exit: number) {
+    super(`exit ${exit}`);
+    this.exit = exit;
+  }
+}
+
+export function usageError(message: string, hint?: string): SkeinError {
+  return new SkeinError("usage", message, hint === undefined ? {} : { hint });
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof Quit) return error.exit;
+  if (error instanceof PipeClosed) return exitCodes.pipe;
+  return error instanceof SkeinError ? error.kind.exit : exitCodes.internal;
+}
+
+/** The lines for stderr; "" when nothing is to be said. */
+export function describeError(error: unknown, style: Style, debug: boolean): string {
+  if (error instanceof Quit || error instanceof PipeClosed) return "";
+  const lines = error instanceof SkeinError ? skeinLines(error, style) : bugLines(error, style);
+  if (debug) lines.push("", style.dim(stackOf(error)));
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function skeinLines(error: SkeinError, style: Style): string[] {
+  const { title } = error.kind;
+  const { fields = [], instance } = error.details;
+  // Usage errors say in one line what is wrong: "Usage" above it would add nothing.
+  const what = error.code === "usage" ? error.message : title;
+  const why = error.code === "usage" || same(error.message, title) ? undefined : error.message;
+  const id = instance === undefined ? "" : ` (request ${instance})`;
+  const lines = [`${style.red("error:")} ${style.bold(what)}${id}`];
+  if (why !== undefined) lines.push(...block("why", why, style));
+  for (const { pointer, detail } of fields) {
+    const text = `${pointer === "" ? "(whole)" : pointer}  ${detail}`;
+    if (!error.message.includes(detail)) lines.push(...block("", text, style));
+  }
+  if (error.hint !== "") lines.push(...block("fix", error.hint, style));
+  return lines;
+}
+
+function bugLines(error: unknown, style: Style): string[] {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return [
+    `${style.red("error:")} ${style.bold("An error inside the CLI")}`,
+    ...block("why", text, style),
+    ...block("fix", "Run it again with --debug and report what it prints.", style),
+  ];
+}
+
+function block(name: string, text: string, style: Style): string[] {
+  const [first = "", ...rest] = text.split("\n");
+  return [`  ${style.dim(name.padEnd(3))}  ${first}`, ...rest.map((line) => `       ${line}`)];
+}
+
+function same(a: string, b: string): boolean {
+  const bare = (text: string) => text.replace(/[.\s]+$/, "").toLowerCase();
+  return bare(a) === bare(b);
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by: ${stackOf(error.cause)}`;
+  return (error.stack ?? error.message) + cause;
+}

@@ -1,0 +1,87 @@
+// The output of one task as it comes, over all its attempts, until it has ended.
+
+import type { Client, TaskDetailView } from "../client/index.ts";
+import { delay } from "../lib/abort.ts";
+import { SkeinError } from "../protocol/errors.ts";
+import type { Cli } from "./cli.ts";
+import { cut } from "./render.ts";
+import { taskEnded } from "./views.ts";
+
+interface TaskAddress {
+  readonly job: string;
+  readonly task: number;
+}
+
+const lookMsFirst = 10;
+const lookMsMax = 250;
+/** A task that has not started by then is asked why. */
+const whyAfterMs = 1_000;
+const whyEveryMs = 2_000;
+
+/** Writes stdout to stdout and stderr to stderr. */
+export async function followTask(
+  client: Client,
+  { job, task }: TaskAddress,
+  cli: Cli,
+  signal: AbortSignal,
+): Promise<void> {
+  let shown = 0;
+  let lookMs = lookMsFirst;
+  let whyAt = performance.now() + whyAfterMs;
+  for (;;) {
+    const view = await client.task(job, task, { signal });
+    const next = view.attempts.find((one) => one.attempt > shown && one.state !== "given_back");
+    if (next) {
+      cli.progress("");
+      await followAttempt(client, { job, task }, next.attempt, cli, signal);
+      shown = next.attempt;
+      lookMs = lookMsFirst;
+      continue;
+    }
+    if (taskEnded(view)) return;
+    if (performance.now() >= whyAt) {
+      await sayWhy(client, view, cli, signal);
+      whyAt = performance.now() + whyEveryMs;
+    }
+    await delay(lookMs, signal);
+    lookMs = Math.min(lookMsMax, lookMs * 2);
+  }
+}
+
+async function followAttempt(
+  client: Client,
+  { job, task }: TaskAddress,
+  attempt: number,
+  cli: Cli,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    for await (const record of client.logs(job, task, { attempt, follow: true, signal })) {
+      await writeRecord(record, cli);
+    }
+  } catch (error) {
+    // Output that is lost with its worker does not keep the task from ending well elsewhere.
+    if (!(error instanceof SkeinError) || signal.aborted) throw error;
+    if (error.code !== "not_found" && error.code !== "conflict") throw error;
+    cli.say(cli.err.dim(`The output of attempt ${attempt} is not to be had: ${error.message}`));
+  }
+}
+
+export async function writeRecord(
+  { stream, bytes }: { readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array },
+  cli: Cli,
+): Promise<void> {
+  const room = stream === "stdout" ? cli.print(bytes) : cli.raw(bytes);
+  if (!room) await (stream === "stdout" ? cli.io.stdout : cli.io.stderr).drained();
+}
+
+async function sayWhy(
+  client: Client,
+  { job, task }: TaskDetailView,
+  cli: Cli,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!cli.canShowProgress) return;
+  const { verdict } = await client.why(job, task, { signal });
+  cli.progress(cut(`waiting: ${verdict}`, (cli.io.stderr.columns ?? 80) - 1, cli.err));
+}
