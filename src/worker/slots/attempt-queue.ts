@@ -115,6 +115,11 @@ export class AttemptQueue {
     return true;
   }
 
+  /** Another task comes: how long the last one took says nothing about it. */
+  forgetPace(): void {
+    this.#micros = undefined;
+  }
+
   /** Takes back the last of those held. */
   takeHeld(count: number): SlotAttempt[] {
     const from = Math.max(this.#heldHead, this.#held.length - count);

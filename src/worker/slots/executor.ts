@@ -135,7 +135,7 @@ class ProcessExecutor implements SlotExecutor {
   async #moduleFile(bundle: PayloadHash): Promise<string> {
     const file = await this.#options.bundlePath(bundle);
     if ([".js", ".mjs", ".cjs"].includes(extname(file))) return file;
-    const folder = join(this.#options.dataDir, "bundles");
+    const folder = join(this.#options.dataDir, "modules");
     const module = join(folder, `${bundle}.mjs`);
     await mkdir(folder, { recursive: true });
     try {

@@ -53,6 +53,37 @@ describe("results", () => {
     expect(left).toEqual(["group.json"]);
   });
 
+  test("a result that cannot be stored for a moment is stored later", async () => {
+    let tries = 0;
+    await using trial = new Trial({
+      module: `export const t = task("t", () => "x".repeat(20_000));`,
+      executor: {
+        storeResult: () => {
+          if (++tries === 1) return Promise.reject(new Error("the disk is full"));
+          return Promise.resolve({ hash: "b".repeat(64), size: 20_002 });
+        },
+      },
+    });
+    trial.payloads.set("b".repeat(64), Buffer.from('"stored"'));
+    expect(await trial.one()).toMatchObject({ stored: true, value: "stored" });
+    expect(tries).toBe(2);
+  });
+
+  test("a worker that stops while a result waits to be stored does not call it a failure", async () => {
+    let refuse: (error: Error) => void = () => {};
+    await using trial = new Trial({
+      module: `export const t = task("t", () => "x".repeat(20_000));`,
+      executor: { storeResult: () => new Promise((_, reject) => (refuse = reject)) },
+    });
+    trial.give(1);
+    const asked = refuse;
+    await trial.until(() => refuse !== asked);
+    trial.slot.stop(true);
+    refuse(new Error("aborted"));
+    await trial.until(() => trial.exit !== undefined);
+    expect(trial.events).toEqual(["drained 0", "exit"]);
+  });
+
   test("a value that JSON cannot hold is a bad result that says why", async () => {
     await using trial = new Trial({
       module: `const cycle = {}; cycle.self = cycle;
@@ -239,6 +270,18 @@ describe("input and context", () => {
       [1, 7],
       [1, 8],
     ]);
+  });
+
+  test("setup has a signal of the slot's, which is not that of the first attempt", async () => {
+    await using trial = new Trial({
+      module: `export const t = task("t", (i, ctx) => [ctx.setup === ctx.signal, ctx.setup.aborted],
+          { setup: (ctx) => { ctx.signal.addEventListener("abort", () => console.log("closed"));
+            return ctx.signal; } });`,
+    });
+    expect((await trial.one()).value).toEqual([false, false]);
+    trial.slot.stop(false);
+    await trial.until(() => trial.exit !== undefined);
+    expect(await trial.output(0)).toBe("closed\n");
   });
 
   test("setup is tried again after it failed", async () => {

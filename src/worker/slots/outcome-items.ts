@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { delay } from "../../lib/abort.ts";
 import { backoffMs } from "../../lib/backoff.ts";
 import type { Log } from "../../lib/log.ts";
+import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import {
   endReason,
@@ -62,6 +63,8 @@ function readError(value: Uint8Array): Partial<TaskError> {
 export interface StoreContext {
   readonly storeResult: StoreResult;
   readonly log: Log;
+  /** The worker ends now: what is not stored by then was done for nothing, and is done again elsewhere. */
+  readonly isForced: () => boolean;
 }
 
 /** Stores a large result. Never rejects: what cannot be stored is a failed outcome. */
@@ -74,7 +77,7 @@ export async function storedItem(
     const stored = await store(value, "json", context);
     return outcomeItem(entry, storedBit, micros, encodeStored(stored));
   } catch (error) {
-    return notStored(entry, error, micros);
+    return notStored(entry, error, micros, context);
   } finally {
     if ("file" in value) await rm(value.file, { force: true });
   }
@@ -95,7 +98,7 @@ export async function outputsItem(
     const stored = await store({ bytes }, "json", context);
     return outcomeItem(entry, storedBit, micros, encodeStored(stored));
   } catch (error) {
-    return notStored(entry, error, micros);
+    return notStored(entry, error, micros, context);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -104,7 +107,7 @@ export async function outputsItem(
 async function store(
   source: StoreSource,
   encoding: "json" | "bytes",
-  { storeResult, log }: StoreContext,
+  { storeResult, log, isForced }: StoreContext,
 ): Promise<StoredPayload> {
   for (let tries = 0; ; tries++) {
     try {
@@ -112,15 +115,29 @@ async function store(
       return { hash, size, encoding };
     } catch (error) {
       // Hours of work may hang on a disk that is full for a moment.
-      if (tries + 1 >= storeTriesMax) throw error;
+      if (tries + 1 >= storeTriesMax || isTooLarge(error) || isForced()) throw error;
       log.warn("a result could not be stored; trying again", { error });
       await delay(backoffMs(tries, { firstMs: 500, maxMs: 10_000 }));
     }
   }
 }
 
-function notStored(entry: Entry, error: unknown, micros: number): OutcomeItem {
+function isTooLarge(error: unknown): boolean {
+  return error instanceof SkeinError && error.code === "too_large";
+}
+
+function notStored(
+  entry: Entry,
+  error: unknown,
+  micros: number,
+  { isForced }: StoreContext,
+): OutcomeItem {
   const why = toTaskError(error);
-  const message = `its result could not be stored on this worker: ${why.message}. Look at its disk`;
+  if (isTooLarge(error)) return errorItem(entry, endReasons.tooLarge.code, why, micros);
+  if (isForced()) {
+    const message = "the worker was stopped before the result was stored";
+    return errorItem(entry, endReasons.drained.code, { name: "drained", message }, micros);
+  }
+  const message = `the result could not be stored: ${why.message}. Look at the worker's disk and log`;
   return errorItem(entry, endReasons.error.code, { ...why, message }, micros);
 }

@@ -30,6 +30,8 @@ import type { FromSlot, SlotCode } from "./wire.ts";
 const stopMs = 5_000;
 /** A command's group is killed by its slot; the worker waits this much longer before it kills the slot. */
 const commandGraceMs = 2_000;
+/** Large results that wait to be stored; more would fill the disk while no master takes them. */
+const storesMax = 4;
 const stderrBytes = 16 * 1_024;
 const stopReason = "it was stopped";
 
@@ -110,15 +112,17 @@ export class ProcessSlot implements Slot {
   /** Attempts given from now on are of this job, whose code and needs are the same. Only while idle. */
   serve(job: JobDescriptor): void {
     if (job === this.#job) return;
+    if (job.task !== this.#job.task) this.#queue.forgetPace();
     this.#job = job;
     if (job.code.kind === "command") this.#code = job.code;
     if (this.#code) this.#sendJob(this.#code);
   }
 
   drop(count: number): void {
+    if (this.#gone) return;
     const held = this.#queue.takeHeld(count);
     const more = count - held.length;
-    const ask = more > 0 && this.#queue.openCount > 1 && !this.#gone;
+    const ask = more > 0 && this.#queue.openCount > 1;
     if (ask) this.#child.send({ kind: "drop", count: more });
     // An empty answer is an answer: there is nothing to drop.
     if (held.length > 0 || !ask) queueMicrotask(() => this.#handlers.onDropped(held));
@@ -157,7 +161,9 @@ export class ProcessSlot implements Slot {
 
   async #prepare(job: JobDescriptor): Promise<void> {
     try {
-      this.#code = await this.#support.codeOf(job);
+      const code = await this.#support.codeOf(job);
+      // It may serve another job by now: of the same bundle, or with a command of its own.
+      this.#code = this.#job.code.kind === "command" ? this.#job.code : code;
     } catch (error) {
       this.#leaving ??= `its code could not be had: ${(error as Error).message}`;
       this.#kill();
@@ -174,11 +180,16 @@ export class ProcessSlot implements Slot {
   }
 
   #feed(): void {
-    if (!this.#ready || !this.#code || this.#gone || this.#leaving !== undefined) return;
+    if (this.#gone || this.#leaving !== undefined) return;
     if (this.#queue.endedCount >= this.#support.recycleAfter) this.#recycle();
-    const message = this.#stopping ? undefined : this.#queue.next(this.#job);
-    if (message) this.#child.send(message);
+    if (!this.#stopping) this.#sendNext();
     this.#leaveIfIdle();
+  }
+
+  #sendNext(): void {
+    if (!this.#ready || !this.#code || this.#stores.size >= storesMax) return;
+    const message = this.#queue.next(this.#job);
+    if (message) this.#child.send(message);
   }
 
   /** It has run enough: what is held goes back, what was sent runs, then it exits. */
@@ -190,11 +201,7 @@ export class ProcessSlot implements Slot {
   #leaveIfIdle(): void {
     if (!this.#stopping || this.#leaving !== undefined) return;
     if (this.#queue.openCount > 0) return;
-    if (this.#queue.heldCount > 0) {
-      const message = this.#ready && this.#code ? this.#queue.next(this.#job) : undefined;
-      if (message) this.#child.send(message);
-      return;
-    }
+    if (this.#queue.heldCount > 0) return this.#sendNext();
     this.#leaving = stopReason;
     this.#child.send({ kind: "stop" });
     this.#killAfter(stopMs);
@@ -267,13 +274,15 @@ export class ProcessSlot implements Slot {
       this.#items.push(errorItem(entry, verdict.code, error, message.micros));
       return;
     }
+    const context = { ...this.#support, isForced: () => this.#forced };
     const item =
       message.kind === "value"
-        ? storedItem(entry, message, this.#support)
-        : outputsItem(entry, message, this.#support);
+        ? storedItem(entry, message, context)
+        : outputsItem(entry, message, context);
     const storing = item.then((done) => {
       this.#handlers.onOutcomes([done]);
       this.#stores.delete(storing);
+      this.#feed();
     });
     this.#stores.add(storing);
   }

@@ -59,6 +59,27 @@ export class TaskContext {
   }
 }
 
+/** What `setup` gets. What it makes outlives the first attempt, so its signal is the slot's. */
+export class SetupContext {
+  readonly worker: string;
+
+  constructor(job: SlotJob) {
+    this.worker = job.worker;
+  }
+
+  /** Aborted when the slot stops; it exits a moment later. */
+  get signal(): AbortSignal {
+    return slotEnd.signal;
+  }
+
+  get log(): TaskLog {
+    return taskLog;
+  }
+}
+
+/** Aborted when the slot stops. */
+export const slotEnd = new AbortController();
+
 function abortError({ reason }: SlotAbort): Error {
   const error = new Error(reason);
   error.name = "AbortError";

@@ -3,7 +3,7 @@
 
 import { endReasons } from "../../protocol/model.ts";
 import { phase } from "./rows.ts";
-import { TaskContext } from "./slot-context.ts";
+import { SetupContext, TaskContext } from "./slot-context.ts";
 import {
   loadTask,
   ModuleProblem,
@@ -59,9 +59,7 @@ export class FunctionPerformer implements Performer {
     }
     runner.enter(phase.setup);
     try {
-      const setup = await task.setup?.(
-        new TaskContext(this.#job, attempt, this.#runner, undefined),
-      );
+      const setup = await task.setup?.(new SetupContext(this.#job));
       this.#ready = { task, setup };
     } catch (error) {
       return this.#fail(attempt, error);

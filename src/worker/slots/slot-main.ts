@@ -10,6 +10,7 @@ import { FrameReader } from "./frames.ts";
 import { killSlot } from "./kill-slot.ts";
 import { cell, phase, RowBuffer } from "./rows.ts";
 import { CommandPerformer } from "./slot-command.ts";
+import { slotEnd } from "./slot-context.ts";
 import { FunctionPerformer, type PreparedTasks } from "./slot-function.ts";
 import { Outbox } from "./slot-outbox.ts";
 import { captureOutput, createPrint } from "./slot-print.ts";
@@ -91,6 +92,7 @@ function broken(error: unknown, origin: NodeJS.UncaughtExceptionOrigin): void {
 function leave(reason: string): void {
   runner.close();
   outbox.send({ kind: "leaving", reason });
+  slotEnd.abort(new Error(`the slot ends: ${reason}`));
   socket.removeAllListeners("close");
   outbox.end(() => process.exit(0));
 }
