@@ -3,15 +3,18 @@ import { expect, test } from "vitest";
 import type { AttemptRange } from "../protocol/messages.ts";
 import { endsIn, jobOf, namesIn, rangeOf, startOf, World } from "./fakes.ts";
 
-// A leader that keeps the rules (W2–W4) and an agent over lossy sessions and moody slots. The leader's
-// books are the oracle: what it gave must start at most once, end exactly once, and be named completely.
+// A leader that keeps the rules (W2–W4) and an agent over lossy sessions and moody slots. The
+// leader's books are the oracle: what it gave must start at most once, end exactly once, and be
+// named completely.
 
 const jobs = [jobOf(1), jobOf(2, { cpu: 2_000 }), jobOf(3, { cpu: 500, memory: 1_000 })];
 const capacity = { cpu: 3_000, memory: 2_000 };
 
 class Leader {
   readonly world = new World({ amounts: capacity, slotsMax: 8 });
-  /** Attempts assigned to this worker whose end is not recorded; true when a start was delivered. */
+  /**
+   * Attempts assigned to this worker whose end is not recorded; true when a start was delivered.
+   */
   readonly open = new Map<string, AttemptRange>();
   readonly outcomes = new Map<string, number>();
   readonly returned = new Map<string, number>();

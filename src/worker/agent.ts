@@ -1,19 +1,21 @@
 // The worker's brain: a synchronous state machine that listens to masters and drives slots.
 //
-// Owns: terms, which session is listened to, registration, orders, when to pump. Does not own: sockets
-// (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts), leaving (leaving.ts). It has no promises and no
-// clock of its own, so that the simulator runs this very code.
+// Owns: terms, which session is listened to, registration, orders, when to pump. Does not own:
+// sockets (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts), leaving
+// (leaving.ts). It has no promises and no clock of its own, so that the simulator runs this very
+// code.
 //
-//   B1. Orders are taken from one session only: that of the leader with the highest term seen, and only
-//       stamped with exactly that term. When a term is taken, every other session stops being an order
-//       stream before the registration is composed (W2).
+//   B1. Orders are taken from one session only: that of the leader with the highest term seen, and
+//       only stamped with exactly that term. When a term is taken, every other session stops being
+//       an order stream before the registration is composed (W2).
 //   B2. Known attempts = held (queued, or on a lane) + ended in a report that is not recorded. A
 //       registration names exactly these, so a leader re-sends exactly what never arrived (W3).
-//   B3. An attempt that is known is not taken again: it starts at most once here (jobs.ts says why a
-//       recorded one cannot come back).
-//   B4. Every attempt taken ends in exactly one place of one report: an outcome, or returned. Reports
-//       are numbered without gaps and kept until recorded (W6).
-//   B5. What is in use never exceeds the amounts; orders start strictly in the order sent (lanes.ts).
+//   B3. An attempt that is known is not taken again: it starts at most once here (jobs.ts says why
+//       a recorded one cannot come back).
+//   B4. Every attempt taken ends in exactly one place of one report: an outcome, or returned.
+//       Reports are numbered without gaps and kept until recorded (W6).
+//   B5. What is in use never exceeds the amounts; orders start strictly in the order sent
+//       (lanes.ts).
 //   B6. Nothing is killed or given back because masters are away.
 
 import type { Clock } from "../lib/clock.ts";
@@ -53,7 +55,9 @@ export interface AgentPorts {
   readonly resolveInput: ResolveInput;
   readonly log: Log;
   readonly send: (session: SessionNumber, messages: readonly WorkerMessage[]) => void;
-  /** Ends a session whose master said what makes no sense; it is dialled again and registers anew. */
+  /**
+   * Ends a session whose master said what makes no sense; it is dialled again and registers anew.
+   */
   readonly close: (session: SessionNumber, reason: string) => void;
   /** Calls back once, soon, after what waits now: reports of one turn travel together. */
   readonly defer: (fire: () => void) => void;
@@ -191,7 +195,8 @@ export class Agent {
 
   #lead(session: SessionNumber, term: number): void {
     if (term < this.#term) return;
-    // One term has one leader, so in the same term a higher number is that master's newer connection.
+    // One term has one leader, so in the same term a higher number is that master's newer
+    // connection.
     if (term === this.#term && this.#leader !== undefined && session <= this.#leader) return;
     // The order matters (B1): after this line no other session's order is taken, so what the
     // registration names stays true until the new leader's answer.
@@ -305,8 +310,9 @@ export class Agent {
   }
 
   /**
-   * Ends what is held of a range. What has ended already is in a report on its way. What is not known never
-   * came and never will, which an order to cancel wants to hear (K6), but a verdict does not.
+   * Ends what is held of a range. What has ended already is in a report on its way. What is not
+   * known never came and never will, which an order to cancel wants to hear (K6), but a verdict
+   * does not.
    */
   #cancel(range: AttemptRange, code: number, answerUnknown: boolean): void {
     const job = this.#jobs.get(range.job);
@@ -349,7 +355,9 @@ export class Agent {
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────
 
-  /** The worker's own wish to leave (a signal): like a leader's drain, and with masters away too. */
+  /**
+   * The worker's own wish to leave (a signal): like a leader's drain, and with masters away too.
+   */
   leave(reason: string, deadlineMs: number): void {
     this.#leaving.begin({ exit: true, own: true, deadlineMs, reason });
     this.#turnSoon();
@@ -388,7 +396,10 @@ export class Agent {
     this.#ports.onExit(reason);
   }
 
-  /** Tells the leader that nothing runs here any more; to be called late when slots had to be killed. */
+  /**
+   * Tells the leader that nothing runs here any more; to be called late when slots had to be
+   * killed.
+   */
   goodbye(reason: string): void {
     if (this.#saidGoodbye || this.#leader === undefined) return;
     this.#saidGoodbye = true;
@@ -402,8 +413,8 @@ export class Agent {
   }
 
   /**
-   * What slots say is acted upon once a turn, not inside their callbacks: reports travel together, and a slot
-   * that dies has said so before it could be given more.
+   * What slots say is acted upon once a turn, not inside their callbacks: reports travel together,
+   * and a slot that dies has said so before it could be given more.
    */
   #turnSoon(): void {
     // What is killed at the end did not fail: the goodbye says that it is lost.

@@ -1,8 +1,8 @@
 // What this worker has and what is in use, in thousandths.
 //
-// `used` is held by slots with attempts; it never exceeds the capacity. `warm` is what idle slots would
-// need: it reserves nothing, but idle slots are stopped before used + warm grows past the capacity, since
-// an idle process keeps its memory.
+// `used` is held by slots with attempts; it never exceeds the capacity. `warm` is what idle slots
+// would need: it reserves nothing, but idle slots are stopped before used + warm grows past the
+// capacity, since an idle process keeps its memory.
 
 import type { Amounts } from "../protocol/model.ts";
 

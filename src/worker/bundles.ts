@@ -1,4 +1,5 @@
-// Bundles of user code on this worker's disk, by hash. Fetched once, verified, then loaded by slots.
+// Bundles of user code on this worker's disk, by hash. Fetched once, verified, then loaded by
+// slots.
 
 import { createHash } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";

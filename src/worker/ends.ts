@@ -1,4 +1,5 @@
-// Outcomes that the worker itself makes: of attempts that never reached a slot, or whose slot is gone.
+// Outcomes that the worker itself makes: of attempts that never reached a slot, or whose slot is
+// gone.
 
 import { endReason, type TaskError } from "../protocol/model.ts";
 import type { OutcomeItem } from "../protocol/outcome-block.ts";

@@ -9,8 +9,8 @@ export interface ExitPort extends AsyncDisposable {
 }
 
 /**
- * Listens on `host`. A loopback address means something to a master on this machine only: anywhere else a
- * refusal would be that machine's own, and take a living worker for dead.
+ * Listens on `host`. A loopback address means something to a master on this machine only: anywhere
+ * else a refusal would be that machine's own, and take a living worker for dead.
  */
 export async function openExitPort(host: string, masters: readonly string[]): Promise<ExitPort> {
   const server = createServer((socket) => {

@@ -1,4 +1,5 @@
-// A clock, slots, a spool and a leader's pen, for tests of the agent. Nothing here knows a real process.
+// A clock, slots, a spool and a leader's pen, for tests of the agent. Nothing here knows a real
+// process.
 
 import type { CancelTimer, Clock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
@@ -60,7 +61,10 @@ interface Queued extends SlotAttempt {
   cancelCode?: number;
 }
 
-/** Does what it is told only when the test says so; asks are answered a moment later, as by a process. */
+/**
+ * Does what it is told only when the test says so; asks are answered a moment later, as by a
+ * process.
+ */
 export class FakeSlot implements ReusableSlot {
   readonly pid = undefined;
   readonly id: number;

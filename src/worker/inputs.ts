@@ -1,7 +1,8 @@
-// Inputs that are references (protocol/lines.ts): a stored payload, or a value with results of other
-// jobs in it. Results are put in as the bytes they are: nobody but the slot parses them.
+// Inputs that are references (protocol/lines.ts): a stored payload, or a value with results of
+// other jobs in it. Results are put in as the bytes they are: nobody but the slot parses them.
 //
-// Many tasks share an upstream, so what was fetched is kept for a while, and fetched once at a time.
+// Many tasks share an upstream, so what was fetched is kept for a while, and fetched once at a
+// time.
 
 import { createHash } from "node:crypto";
 import type { Dispatcher } from "undici";

@@ -1,9 +1,12 @@
-// What the worker knows of jobs: the descriptor, which attempts are known here, and how long runs take.
+// What the worker knows of jobs: the descriptor, which attempts are known here, and how long runs
+// take.
 //
-// Known attempts are those held here and those that ended in a report which is not recorded yet. That is
-// all the memory "start at most once" needs (W3). An attempt whose end is recorded cannot be sent again:
-//   - the leader that said "recorded" had applied the end before it said so, and its stream is ordered, so a
-//     start it sent earlier was received earlier, while the attempt was still known here;
+// Known attempts are those held here and those that ended in a report which is not recorded yet.
+// That is all the memory "start at most once" needs (W3). An attempt whose end is recorded cannot
+// be sent again:
+//   - the leader that said "recorded" had applied the end before it said so, and its stream is
+//     ordered, so a start it sent earlier was received earlier, while the attempt was still known
+//     here;
 //   - a later leader has applied every durable batch, this end included, before it leads (L2);
 //   - a leader of a lower term, or a connection that was replaced, is not listened to (B1).
 // So the memory is bounded by what a leader sends ahead plus what it has not recorded.
@@ -13,7 +16,9 @@ import type { JobDescriptor } from "../protocol/messages.ts";
 import { needList, type NeedList } from "./amounts.ts";
 import { Profile } from "./profile.ts";
 
-/** Idle descriptors that are kept: a leader names a job once a session, then sends only its number. */
+/**
+ * Idle descriptors that are kept: a leader names a job once a session, then sends only its number.
+ */
 const idleJobsMax = 20_000;
 const profilesMax = 4_096;
 

@@ -1,23 +1,14 @@
 // A lane: one slot, and the attempts that were assigned to it and have not ended.
 //
-// `waiting` are assigned but not yet with the slot: it starts, or an input is being fetched. They have not
-// started for sure. `given` are with the slot, the first of them probably runs.
+// `waiting` are assigned but not yet with the slot: it starts, or an input is being fetched. They
+// have not started for sure. `given` are with the slot, the first of them probably runs.
 
-import type { Slot, SlotAttempt } from "./executor.ts";
+import type { Assigned } from "./assigned.ts";
+import type { Slot } from "./executor.ts";
 import type { NeedList } from "./amounts.ts";
 import type { Job } from "./jobs.ts";
 
 export type LaneState = "starting" | "ready" | "stopping" | "gone";
-
-/** An attempt on a lane. */
-export interface Assigned extends SlotAttempt {
-  /** The slot said that it runs. */
-  started: boolean;
-  /** It was asked back by the leader: if the slot drops it, it is returned, not queued again. */
-  recalled: boolean;
-  /** The leader wants it ended, for this reason. */
-  cancelCode: number | undefined;
-}
 
 /** Slots that can go on with another job of the same code have this; others serve one job. */
 export interface ReusableSlot extends Slot {
@@ -123,8 +114,4 @@ export class Lane {
     this.waiting = [];
     return waiting;
   }
-}
-
-export function assigned(attempt: SlotAttempt): Assigned {
-  return { ...attempt, started: false, recalled: false, cancelCode: undefined };
 }

@@ -1,13 +1,13 @@
 // Which attempt goes to which slot, and which slots are kept warm.
 //
-// Owns: lanes (slots with what they were given) and the amounts they hold. Does not own: whether work may
-// start at all, terms, reports (agent.ts).
-//   L-1. Attempts are assigned strictly in the order sent: when the next one does not fit, nothing behind it
-//        starts, so a large need is never starved by small ones (W8).
-//   L-2. A lane holds its job's amounts while it has an attempt, also a cancelled one (K6); what is held
-//        never exceeds the capacity. Attempts ahead of a busy lane hold nothing of their own.
-//   L-3. An attempt is on exactly one lane or in the queue. Dropped unstarted, it is queued again in front,
-//        unless the leader asked for it: then it is returned.
+// Owns: lanes (slots with what they were given) and the amounts they hold. Does not own: whether
+// work may start at all, terms, reports (agent.ts).
+//   L-1. Attempts are assigned strictly in the order sent: when the next one does not fit, nothing
+//        behind it starts, so a large need is never starved by small ones (W8).
+//   L-2. A lane holds its job's amounts while it has an attempt, also a cancelled one (K6); what is
+//        held never exceeds the capacity. Attempts ahead of a busy lane hold nothing of their own.
+//   L-3. An attempt is on exactly one lane or in the queue. Dropped unstarted, it is queued again
+//        in front, unless the leader asked for it: then it is returned.
 //   L-4. What waits behind a run that turns out long is taken back, so that it can start elsewhere.
 
 import type { CancelTimer, Clock } from "../lib/clock.ts";
@@ -18,9 +18,10 @@ import { endReasons } from "../protocol/model.ts";
 import type { OutcomeItem } from "../protocol/outcome-block.ts";
 import type { Room } from "./amounts.ts";
 import { type AttemptKey, endItem } from "./ends.ts";
+import { type Assigned, assigned } from "./assigned.ts";
 import type { Executor } from "./executor.ts";
 import type { Job } from "./jobs.ts";
-import { type Assigned, assigned, Lane } from "./lane.ts";
+import { Lane } from "./lane.ts";
 import type { OrderQueue } from "./orders.ts";
 import type { RangeList } from "./ranges.ts";
 
@@ -29,7 +30,10 @@ export type ResolvedInput =
   /** What it refers to is gone for good: the attempt ends payload_gone. */
   | { readonly kind: "gone"; readonly message: string };
 
-/** Resolves a reference line (see protocol/lines.ts); returns what stops it. `done` may be called at once. */
+/**
+ * Resolves a reference line (see protocol/lines.ts); returns what stops it. `done` may be called at
+ * once.
+ */
 export type ResolveInput = (
   job: JobDescriptor,
   line: Uint8Array,
@@ -130,7 +134,7 @@ export class Lanes {
 
   #assign(lane: Lane, job: Job, count: number, reference: boolean): void {
     const { orders, room, clock } = this.#o;
-    const attempts = orders.take(count, isReferenceLine).map(assigned);
+    const attempts = orders.take(count, isReferenceLine);
     if (!lane.holds) {
       if (this.#idle.delete(lane)) room.cool(lane.job.needs);
       room.take(job.needs);
@@ -164,7 +168,8 @@ export class Lanes {
       lane.cancelInput = undefined;
       if (lane.waiting[0] !== attempt) return;
       if (resolved.kind === "input") {
-        lane.waiting = [{ ...attempt, input: resolved.input }];
+        const { task, attempt: number, fence } = attempt;
+        lane.waiting = [assigned(task, number, fence, resolved.input)];
         this.#pass(lane);
         return;
       }

@@ -1,7 +1,7 @@
 // Draining, and when a worker may end.
 //
-// A drain gives back what has not started and lets the rest end. It may come from the leader, which can take
-// it back, or from the worker itself (a signal), which nobody takes back.
+// A drain gives back what has not started and lets the rest end. It may come from the leader, which
+// can take it back, or from the worker itself (a signal), which nobody takes back.
 
 import type { CancelTimer, Clock } from "../lib/clock.ts";
 

@@ -1,7 +1,7 @@
 // Captured output that a master asks for, read from this worker's disk and sent in small pieces.
 //
-// A reader that is slower than the disk must not fill this process: while much waits in the socket, the next
-// part is not read.
+// A reader that is slower than the disk must not fill this process: while much waits in the socket,
+// the next part is not read.
 
 import { delay } from "../lib/abort.ts";
 import type { LogChunk, LogRequest, LogStop } from "../protocol/messages.ts";

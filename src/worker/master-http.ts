@@ -1,8 +1,9 @@
-// Requests of a worker to masters over the HTTP API, with patience: masters may be away for hours, and the
-// work that waits for an answer waits with them (W6).
+// Requests of a worker to masters over the HTTP API, with patience: masters may be away for hours,
+// and the work that waits for an answer waits with them (W6).
 //
-// The leader is asked first. Only its word that something does not exist counts: a standby may not have it
-// yet. Everything that may pass (no connection, 5xx, 429, 401 while tokens change) is tried again.
+// The leader is asked first. Only its word that something does not exist counts: a standby may not
+// have it yet. Everything that may pass (no connection, 5xx, 429, 401 while tokens change) is tried
+// again.
 
 import { Agent as HttpAgent, type Dispatcher } from "undici";
 import { delay } from "../lib/abort.ts";
@@ -30,7 +31,10 @@ export interface MasterRequest {
   readonly bytes?: number;
   /** Made anew for each try. */
   readonly body?: () => Dispatcher.DispatchOptions["body"];
-  /** Only the leader may answer: it changes the state, or a standby's answer may be short of the newest. */
+  /**
+   * Only the leader may answer: it changes the state, or a standby's answer may be short of the
+   * newest.
+   */
   readonly leaderOnly?: boolean;
 }
 

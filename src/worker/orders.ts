@@ -1,13 +1,17 @@
-// Orders that wait, in the order sent (W8). Kept as the ranges they came in: a task becomes an object only
-// when a slot gets it.
+// Orders that wait, in the order sent (W8). Kept as the ranges they came in: a task becomes an
+// object only when a slot gets it.
 
 import type { AttemptRange, StartRange } from "../protocol/messages.ts";
 import { splitLines } from "../protocol/lines.ts";
+import { type Assigned, assigned } from "./assigned.ts";
 import type { SlotAttempt } from "./executor.ts";
 import type { Job } from "./jobs.ts";
 import type { RangeList } from "./ranges.ts";
 
-/** Tasks `base + next` … `base + end - 1` of a job; line i of `inputs` is offsets[i] … offsets[i + 1] - 1. */
+/**
+ * Tasks `base + next` … `base + end - 1` of a job; line i of `inputs` is offsets[i] … offsets[i +
+ * 1] - 1.
+ */
 interface Order {
   readonly job: Job;
   readonly attempt: number;
@@ -30,7 +34,10 @@ export class OrderQueue {
     return this.#size;
   }
 
-  /** Queues those tasks of a range that `isNew` takes. Throws RangeError when the lines do not fit it. */
+  /**
+   * Queues those tasks of a range that `isNew` takes. Throws RangeError when the lines do not fit
+   * it.
+   */
   push(job: Job, range: StartRange, isNew: (task: number) => boolean): number {
     const offsets = splitLines(range.inputs, range.count);
     let added = 0;
@@ -70,17 +77,18 @@ export class OrderQueue {
     return order && lineOf(order, order.next);
   }
 
-  /** Takes up to `count` attempts of the job that is next, but none with an input that `stop` names. */
-  take(count: number, stop: (input: Uint8Array) => boolean): SlotAttempt[] {
-    const taken: SlotAttempt[] = [];
+  /**
+   * Takes up to `count` attempts of the job that is next, but none with an input that `stop` names.
+   */
+  take(count: number, stop: (input: Uint8Array) => boolean): Assigned[] {
+    const taken: Assigned[] = [];
     const job = this.nextJob;
     if (!job) return taken;
     for (let order = this.#first(); order?.job === job; order = this.#first()) {
       while (order.next < order.end && taken.length < count) {
         const input = lineOf(order, order.next);
         if (taken.length > 0 && stop(input)) break;
-        const { attempt, fence } = order;
-        taken.push({ task: order.base + order.next++, attempt, fence, input });
+        taken.push(assigned(order.base + order.next++, order.attempt, order.fence, input));
       }
       if (order.next < order.end) break;
     }

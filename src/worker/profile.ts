@@ -1,7 +1,8 @@
-// How many attempts a slot is given at once: enough to be busy for about 10 ms by measured run time.
+// How many attempts a slot is given at once: enough to be busy for about 10 ms by measured run
+// time.
 //
-// Long or unmeasured runs get one, so that nothing waits behind a long run while another slot is free.
-// Short ones get many, since each hand-over between processes costs 50 µs.
+// Long or unmeasured runs get one, so that nothing waits behind a long run while another slot is
+// free. Short ones get many, since each hand-over between processes costs 50 µs.
 
 import { limits } from "../protocol/limits.ts";
 import type { OutcomeItem } from "../protocol/outcome-block.ts";

@@ -1,5 +1,6 @@
-// Hints for people: what has begun to run, how far it is, how busy the worker is. Nobody journals them, so
-// they are coalesced without mercy: at most 10 frames a second, and 4 notices a second for one task.
+// Hints for people: what has begun to run, how far it is, how busy the worker is. Nobody journals
+// them, so they are coalesced without mercy: at most 10 frames a second, and 4 notices a second for
+// one task.
 
 import type { CancelTimer, Clock } from "../lib/clock.ts";
 import type { JobNumber } from "../protocol/ids.ts";

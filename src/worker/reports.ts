@@ -1,10 +1,11 @@
 // Ends of attempts on their way to a leader.
 //
 // Owns: what ended and is not recorded. Does not own: who leads (agent.ts), the disk (spool.ts).
-//   R1. Reports are numbered 1, 2, 3 … without a gap; a report's content never changes once it has a number.
-//   R2. A report is kept until a leader says that it is recorded (W6), and goes to disk when none has
-//       for a second. What an earlier incarnation left in the spool comes first, under new numbers: an
-//       attempt number is never used twice, so an old end is as true as a new one (K5).
+//   R1. Reports are numbered 1, 2, 3 … without a gap; a report's content never changes once it has
+//       a number.
+//   R2. A report is kept until a leader says that it is recorded (W6), and goes to disk when none
+//       has for a second. What an earlier incarnation left in the spool comes first, under new
+//       numbers: an attempt number is never used twice, so an old end is as true as a new one (K5).
 
 import type { Clock, CancelTimer } from "../lib/clock.ts";
 import type { JobNumber } from "../protocol/ids.ts";
@@ -87,7 +88,9 @@ export class Reports {
     return this.#bytes;
   }
 
-  /** At 80 % of the spool, or when the disk fails while reports wait, nothing new is started (W6). */
+  /**
+   * At 80 % of the spool, or when the disk fails while reports wait, nothing new is started (W6).
+   */
   get full(): boolean {
     if (this.#bytes > 0.8 * limits.spoolBytesMax) return true;
     return this.#spool.problem !== undefined && this.#kept.some((kept) => kept.spooled);
@@ -133,7 +136,9 @@ export class Reports {
     }
   }
 
-  /** A leader has recorded reports up to `n`, cumulatively; late and repeated words change nothing. */
+  /**
+   * A leader has recorded reports up to `n`, cumulatively; late and repeated words change nothing.
+   */
   recorded(n: number, forget: Forget): void {
     let count = 0;
     for (const kept of this.#kept) {

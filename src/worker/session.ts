@@ -1,19 +1,18 @@
 // One WebSocket connection to one master, from the dial to its end.
 //
-// Owns: frames and their numbers, pings, silence. Does not own: which masters there are and when to dial
-// again (sessions.ts), what the messages mean (agent.ts).
-//   C1. Frames are numbered without gaps on both sides; one that is out of order ends the connection, so
-//       what is received is an ordered stream without losses or repeats.
+// Owns: frames and their numbers, pings, silence. Does not own: which masters there are and when to
+// dial again (sessions.ts), what the messages mean (agent.ts).
+//   C1. Frames are numbered without gaps on both sides; one that is out of order ends the
+//       connection, so what is received is an ordered stream without losses or repeats.
 //   C2. A frame goes out at least once a second, and names the last one received (W4).
-//   C3. When nothing is heard for `suspectAfter` the connection is ended here, since the master does the
-//       same on its side; time in which this process itself stood still does not count.
+//   C3. When nothing is heard for `suspectAfter` the connection is ended here, since the master
+//       does the same on its side; time in which this process itself stood still does not count.
 //   C4. It ends exactly once, with an outcome; nothing is told to the owner afterwards.
 
 import type { Socket } from "node:net";
 import type { IncomingMessage } from "node:http";
 import { WebSocket, type RawData } from "ws";
 import type { CancelTimer, Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import type { Incarnation, WorkerId } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import {
@@ -47,7 +46,6 @@ export interface ConnectionOptions {
   readonly token: string | undefined;
   readonly identity: WorkerIdentity;
   readonly clock: Clock;
-  readonly log: Log;
   /** The first frame said welcome. What it returns ends the connection at once. */
   readonly onWelcome: (welcome: MasterWelcome) => ConnectionOutcome | undefined;
   readonly onMessages: (messages: readonly MasterMessage[]) => void;

@@ -1,8 +1,9 @@
-// Sessions with all masters (W1): one connection each, dialled again for as long as the worker lives.
+// Sessions with all masters (W1): one connection each, dialled again for as long as the worker
+// lives.
 //
-// The list starts with what the operator gave and grows by what masters say in their welcome. A master may be
-// known by two addresses (localhost and a host name): by its id the second connection is recognised
-// and kept back until the first is lost.
+// The list starts with what the operator gave and grows by what masters say in their welcome. A
+// master may be known by two addresses (localhost and a host name): by its id the second connection
+// is recognised and kept back until the first is lost.
 
 import { backoffMs } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -118,7 +119,7 @@ export class Sessions {
   #dial(master: Master): void {
     if (this.#stopped) return;
     const session = ++this.#lastSession;
-    const { token, identity, clock, log } = this.#o;
+    const { token, identity, clock } = this.#o;
     master.state = "dialling";
     master.session = session;
     master.tries++;
@@ -127,7 +128,6 @@ export class Sessions {
       token,
       identity,
       clock,
-      log,
       onWelcome: (welcome) => this.#welcomed(master, welcome),
       onMessages: (messages) => this.#o.onMessages(session, messages),
       onEnd: (outcome) => this.#ended(master, session, outcome),
@@ -189,7 +189,8 @@ export class Sessions {
   }
 }
 
-function originOf(address: string): string | undefined {
+/** http://host:port of a master's address; undefined when it is none. */
+export function originOf(address: string): string | undefined {
   try {
     const { protocol, origin } = new URL(address);
     return protocol === "http:" || protocol === "https:" ? origin : undefined;

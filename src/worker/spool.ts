@@ -1,8 +1,9 @@
-// Reports that no leader has taken, on disk (W6): what has ended must not be lost with this process.
+// Reports that no leader has taken, on disk (W6): what has ended must not be lost with this
+// process.
 //
-// One file: records of 4 bytes length (big endian), 4 bytes CRC-32, MessagePack. The first record is the
-// header, each further one a report. A new incarnation numbers what it finds anew and writes its own
-// file before it adds to it (reports.ts R2).
+// One file: records of 4 bytes length (big endian), 4 bytes CRC-32, MessagePack. The first record
+// is the header, each further one a report. A new incarnation numbers what it finds anew and writes
+// its own file before it adds to it (reports.ts R2).
 //
 //   F1. What was found whole is never cut: a torn tail is cut off, said, and overwritten.
 //   F2. A write that failed leaves the file as it was before, and is tried again.

@@ -1,5 +1,5 @@
-// Results too large to travel inline go to the masters' payload store before the outcome that names them
-// (A1). The slot's file stays until this resolves.
+// Results too large to travel inline go to the masters' payload store before the outcome that names
+// them (A1). The slot's file stays until this resolves.
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";

@@ -1,8 +1,9 @@
 // One worker per data directory: two would share a spool, slots' pid file and bundles.
 //
-// The lock is a file that names a process by its number and its start time, so that a number used again
-// after a crash or a reboot is not taken for the holder. Two that start within the same instant are told
-// apart by reading the file again a moment after it was written: the last one to write has it.
+// The lock is a file that names a process by its number and its start time, so that a number used
+// again after a crash or a reboot is not taken for the holder. Two that start within the same
+// instant are told apart by reading the file again a moment after it was written: the last one to
+// write has it.
 
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { delay } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
-import { errorKinds, isErrorCode } from "../protocol/errors.ts";
+import { errorKinds, isErrorCode, SkeinError } from "../protocol/errors.ts";
 import { protocolVersion, type MasterMessage } from "../protocol/messages.ts";
 import type { Amounts, Labels, WorkerInfo } from "../protocol/model.ts";
 import { Agent, type SessionNumber } from "./agent.ts";
@@ -19,7 +19,7 @@ import { LogRequests } from "./log-requests.ts";
 import { detectAmounts, Machine } from "./machine.ts";
 import { MasterHttp } from "./master-http.ts";
 import type { WorkerIdentity } from "./session.ts";
-import { Sessions } from "./sessions.ts";
+import { originOf, Sessions } from "./sessions.ts";
 import { createExecutor, type SlotExecutor } from "./slots/executor.ts";
 import { FileSpool, type FoundSpool, loadSpool } from "./spool.ts";
 import { storeResult } from "./upload.ts";
@@ -67,8 +67,15 @@ const stopMs = 3_000;
 /** Time in which a goodbye leaves the socket. */
 const goodbyeMs = 200;
 
-/** Resolves when the worker is ready to dial; rejects when this data directory has a worker already. */
+/**
+ * Resolves when the worker is ready to dial; rejects when this data directory has a worker already.
+ */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const wrong = options.masters.find((url) => originOf(url) === undefined);
+  if (wrong !== undefined || options.masters.length === 0) {
+    const message = wrong === undefined ? "A worker needs a master" : `${wrong} is no address`;
+    throw new SkeinError("usage", message, { hint: "Name masters as http://host:7420." });
+  }
   const incarnation = randomBytes(8).toString("hex");
   const opened: AsyncDisposable[] = [];
   try {
@@ -236,7 +243,8 @@ class WorkerProcess implements RunningWorker {
         (answer) => answer.dump(),
       );
     } catch (error) {
-      // The worker is gone before a leader heard of it: the goodbye, or the confirmed exit, says it.
+      // The worker is gone before a leader heard of it: the goodbye, or the confirmed exit, says
+      // it.
       if (!this.#ending.signal.aborted) throw error;
     }
   }
@@ -278,7 +286,9 @@ class WorkerProcess implements RunningWorker {
   }
 }
 
-/** Processes at once: enough for small shares of a processor, not enough to bring a machine down. */
+/**
+ * Processes at once: enough for small shares of a processor, not enough to bring a machine down.
+ */
 const slotsMaxDefault = Math.max(32, availableParallelism() * 16);
 
 function infoOf(options: WorkerOptions, incarnation: string, address: string): WorkerInfo {
