@@ -150,21 +150,31 @@ interface Seed {
   readonly code: number;
 }
 
+interface Known {
+  lines: number;
+  readonly done: Set<number>;
+  ended: boolean;
+  retired: boolean;
+}
+
 /** Turns what chance says into events that a master could have recorded. */
 class Scenario {
-  readonly #known = new Map<number, { lines: number; done: Set<number>; ended: boolean }>();
+  readonly #known = new Map<number, Known>();
 
   event(seed: Seed, n: number): ArchiveEvent[] {
     const { job: number, tasks, value, code } = seed;
     const state = this.#known.get(number);
     if (!state) {
-      this.#known.set(number, { lines: 0, done: new Set(), ended: false });
+      this.#known.set(number, { lines: 0, done: new Set(), ended: false, retired: false });
       const queue = queues[code % 2] ?? "film";
       const labels = { a: String(number % 2), ...(code > 1 ? { b: "x" } : {}) };
       return [jobEvent(number, { queue, labels, created: number * 7 })];
     }
+    // Nothing is recorded of a job that has left the state; it may be pruned already.
+    if (state.retired) return [];
     if (seed.what === 0) {
-      if (state.ended) return [{ kind: "retired", job: number }];
+      state.retired = state.ended;
+      if (state.retired) return [{ kind: "retired", job: number }];
       state.ended = true;
       const end = states[code % 3] ?? "failed";
       return [{ kind: "jobEnded", job: number, state: end, json: `{"n":${n}}` }];

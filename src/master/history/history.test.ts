@@ -201,7 +201,7 @@ test("a damaged segment is said to be, and the others stay readable", async () =
   expect(await indexes(again, 2)).toEqual([2, 3]);
 });
 
-test("while the disk refuses, reads go on, memory is bounded, what was dropped is named", async () => {
+test("while the disk refuses, reads go on, memory is bounded, and gaps are named", async () => {
   const history = await open({ queueBytesMax: 5_000 });
   addAll(history, 1, 10);
   await history.flush();
