@@ -3,27 +3,32 @@
 
 import { createState } from "../core/state.ts";
 import type { State } from "../core/state.ts";
+import { encodeBatch } from "../journal/batch.ts";
 import { JournalHalt } from "../journal/halt.ts";
 import type { Journal } from "../journal/journal.ts";
 import { zeroHash } from "../journal/journal.ts";
 import type { Log } from "../lib/log.ts";
 import type { Archive } from "./archive/archive.ts";
 import { feedArchive } from "./feed.ts";
+import type { History } from "./history/history.ts";
 import type { Grounded } from "./loop.ts";
 import { createDigestCheck, foldBatch } from "./replay.ts";
 
 export interface GroundOptions {
   readonly journal: Journal;
   readonly archive: Archive;
+  readonly history: History;
   readonly log: Log;
-  /** The newest usable snapshot, if there is one. */
-  readonly snapshot: () => Promise<State | undefined>;
+  /** The newest usable snapshot up to an index, if there is one. */
+  readonly snapshot: (indexMax: number) => Promise<State | undefined>;
 }
 
 export async function ground(options: GroundOptions): Promise<Grounded> {
-  const { journal, archive, log } = options;
+  const { journal, archive, history, log } = options;
   const trimmed = await journal.trimmed();
-  const loaded = await options.snapshot();
+  // From where the archive ends, so that it is fed all it lacks; else from the newest there is.
+  let loaded = await options.snapshot(archive.added);
+  if ((loaded?.index ?? 0) < trimmed) loaded = await options.snapshot(Infinity);
   const state = loaded ?? createState(journal.journalId);
   if (state.index < trimmed) {
     throw new JournalHalt("trimmed", {
@@ -32,6 +37,7 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
       todo: "restore a newer snapshot into the data directory, or restore from a backup",
     });
   }
+  // What is gone before the archive had it, it lacks for ever, and says so (A6).
   if (archive.added < state.index) archive.skipTo(state.index);
   const check = createDigestCheck((index, own, recorded) => {
     throw new JournalHalt("corrupt", {
@@ -46,6 +52,8 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
     if (batches.length === 0) break;
     for (const batch of batches) {
       hash = batch.hash;
+      if (batch.index > history.added)
+        history.add(batch.index, batch.wall, encodeBatch(batch).bytes);
       foldBatch(state, batch, check, (effects) => {
         if (batch.index <= archive.added) return;
         feedArchive(state, { index: batch.index, wall: batch.wall, effects }, archive);

@@ -11,12 +11,14 @@ import { Closer } from "../lib/closer.ts";
 import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
+import { limits } from "../protocol/limits.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
+import { openHistory } from "./history/history.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { UsageWatch } from "./usage-watch.ts";
@@ -86,10 +88,17 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
     await openArchive({ path: join(dir.master, "archive.db"), journalId }),
   );
   const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
-  const historyHas = async () => {};
+  const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
+  const historyDir = join(dir.master, "history");
+  const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
+  const historyHas = async (index: number) => {
+    await history.flush();
+    if (history.added < index)
+      throw new Error(`the history ends at ${history.added}, not ${index}`);
+  };
   const keep = { dir: dir.master, journal, archive, historyHas, log };
   const snapshots = opening.use(new SnapshotKeeper(keep));
-  return { journal, archive, payloads, snapshots };
+  return { journal, archive, history, payloads, snapshots };
 }
 
 async function createMaster(
@@ -100,7 +109,7 @@ async function createMaster(
   opening: Closer,
 ): Promise<Master> {
   const { log } = options;
-  const { journal, archive, payloads, snapshots } = kept;
+  const { journal, archive, history, payloads, snapshots } = kept;
   const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
@@ -115,7 +124,8 @@ async function createMaster(
     kept,
     usage,
     log,
-    ground: () => ground({ journal, archive, log, snapshot: () => snapshots.load() }),
+    ground: () =>
+      ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
     halt,
   });
   opening.defer(() => wired.loop.stop());

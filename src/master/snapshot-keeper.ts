@@ -44,10 +44,13 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.#dir = join(options.dir, "snapshots");
   }
 
-  /** The state of the newest usable snapshot; unusable ones are named in the log. */
-  async load(): Promise<State | undefined> {
+  /** The state of the newest usable snapshot up to an index; unusable ones are named in the log. */
+  async load(indexMax: number): Promise<State | undefined> {
     const { journal, log } = this.#options;
-    const { found, problems } = await latestUsable(this.#dir, { journalId: journal.journalId });
+    const { found, problems } = await latestUsable(this.#dir, {
+      journalId: journal.journalId,
+      indexMax,
+    });
     for (const problem of problems)
       log.warn("a snapshot cannot be used", { problem: problem.message });
     return found && decodeSnapshot(found.snapshot);

@@ -8,6 +8,7 @@ import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import type { Archive } from "./archive/archive.ts";
 import { feedArchive, ringHub } from "./feed.ts";
+import type { History } from "./history/history.ts";
 import { Hub } from "./hub.ts";
 import { LogRelay } from "./log-relay.ts";
 import { Loop } from "./loop.ts";
@@ -21,6 +22,7 @@ import type { UsageWatch } from "./usage-watch.ts";
 export interface Kept {
   readonly journal: Journal;
   readonly archive: Archive;
+  readonly history: History;
   readonly payloads: PayloadStore;
   readonly snapshots: SnapshotKeeper;
 }
@@ -82,6 +84,7 @@ function perform(wired: Wired, kept: Kept, durable: Durable, halt: (why: Error) 
     if (durable.bytes.length === 0) return; // nothing was appended: recalls only
     feedArchive(state, durable, kept.archive);
     ringHub(state, durable, wired.hub);
+    kept.history.add(durable.index, durable.wall, durable.bytes);
     kept.snapshots.appended(durable);
   });
   for (const effect of durable.effects) housekeep(effect, kept, halt);

@@ -1,0 +1,135 @@
+// This API as OpenAPI 3.1, made from the very schemas that validate.
+
+import { z } from "zod";
+import { errorKinds } from "../../protocol/errors.ts";
+import { routes } from "../../protocol/routes.ts";
+import type { Route, RouteName } from "../../protocol/routes.ts";
+import { problemType } from "./problems.ts";
+
+type Json = Readonly<Record<string, unknown>>;
+
+export function openApi(version: string): Json {
+  const paths: Record<string, Record<string, unknown>> = {};
+  // The keys of the table are its names.
+  for (const name of Object.keys(routes) as RouteName[]) {
+    const route: Route = routes[name];
+    const path = route.path.replace(/:([a-z]+)/g, "{$1}");
+    const operations = (paths[path] ??= {});
+    operations[route.method.toLowerCase()] = operation(name, route);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Skein",
+      version,
+      description: "The HTTP API of a Skein master. Errors are problem documents (RFC 9457).",
+    },
+    security: [{ token: [] }],
+    paths,
+    components: {
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      schemas: { Problem: problemSchema },
+    },
+  };
+}
+
+function operation(name: RouteName, route: Route): Json {
+  return {
+    operationId: name,
+    summary: route.summary,
+    parameters: [
+      ...parametersIn("path", route.params),
+      ...parametersIn("query", route.query),
+      ...headersOf(name),
+    ],
+    ...(requestBody(route) ?? {}),
+    responses: {
+      [route.status ?? 200]: answerOf(route),
+      ...(name === "payload" ? { 206: { description: "The range asked for" } } : {}),
+      default: {
+        description: "A problem",
+        content: { [problemType]: { schema: { $ref: "#/components/schemas/Problem" } } },
+      },
+    },
+  };
+}
+
+function parametersIn(place: "path" | "query", schema: z.ZodType | undefined): Json[] {
+  if (!(schema instanceof z.ZodObject)) return [];
+  return Object.entries(schema.shape).map(([name, field]) => ({
+    name,
+    in: place,
+    required: place === "path" || !field.safeParse(undefined).success,
+    schema: jsonSchema(field as z.ZodType, "output"),
+  }));
+}
+
+const keyed = new Set<RouteName>(["submit", "retryJob"]);
+
+function headersOf(name: RouteName): Json[] {
+  const header = (title: string, description: string) => ({
+    name: title,
+    in: "header",
+    required: false,
+    description,
+    schema: { type: "string" },
+  });
+  if (keyed.has(name)) {
+    const text = "The same key and body give the same job, however often they are sent.";
+    return [header("Idempotency-Key", text)];
+  }
+  return name === "payload" ? [header("Range", "One range of bytes.")] : [];
+}
+
+function requestBody(route: Route): Json | undefined {
+  if (route.body === undefined && route.takes === undefined) return undefined;
+  const types = route.takes ?? ["application/json"];
+  const content = types.map((type) => [type, { schema: bodySchema(route, type) }] as const);
+  const required = route.body === undefined || !route.body.safeParse(undefined).success;
+  return { requestBody: { required, content: Object.fromEntries(content) } };
+}
+
+function bodySchema(route: Route, type: string): Json {
+  if (type === "application/json" && route.body) return jsonSchema(route.body, "input");
+  if (type === "application/octet-stream") return { type: "string", format: "binary" };
+  const head = route.body ? "First the object of the JSON body without `inputs`; then" : "For each";
+  return { type: "string", description: `${head} one line of JSON an input.` };
+}
+
+function answerOf(route: Route): Json {
+  const content: [string, unknown][] = (route.gives ?? []).map((type) => [
+    type,
+    { schema: { type: "string", ...(type.includes("json") ? {} : { format: "binary" }) } },
+  ]);
+  if (route.answer) {
+    content.push(["application/json", { schema: jsonSchema(route.answer, "output") }]);
+  }
+  return { description: route.summary, content: Object.fromEntries(content) };
+}
+
+function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
+  return rest;
+}
+
+const problemSchema: Json = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code", "hint", "retryable"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string", description: "What happened, and why" },
+    code: { type: "string", enum: Object.keys(errorKinds) },
+    hint: { type: "string", description: "What to do" },
+    retryable: { type: "boolean" },
+    instance: { type: "string", description: "The request's id, as in the master's log" },
+    errors: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { pointer: { type: "string" }, detail: { type: "string" } },
+      },
+    },
+  },
+};

@@ -1,0 +1,95 @@
+// Stored payloads: bytes in by their hash, bytes out, whole or a range.
+
+import type { IncomingMessage } from "node:http";
+import { SkeinError } from "../../protocol/errors.ts";
+import { limits } from "../../protocol/limits.ts";
+import { stream } from "./body-stream.ts";
+import { answered } from "./handlers.ts";
+import type { Answer, ApiContext, Call } from "./handlers.ts";
+import { sendProblem } from "./problems.ts";
+
+export async function putPayload(
+  context: ApiContext,
+  call: Call<"putPayload">,
+): Promise<Answer<"putPayload">> {
+  // However full the disk is: results come this way too, and they are never refused (J7).
+  const { payloads } = context.master;
+  const { hash } = call.params;
+  const request = call.request.raw;
+  const length = Number(request.headers["content-length"] ?? 0);
+  if (length > limits.payloadBytesMax) {
+    throw new SkeinError("too_large", `A payload has at most ${limits.payloadBytesMax} bytes.`);
+  }
+  const size = await payloads.put(hash, bodyOf(request), { maxBytes: limits.payloadBytesMax });
+  return { hash, size };
+}
+
+/** The body; leaving it early does not tear the connection, so that the answer still gets through. */
+async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
+}
+
+export async function payload(
+  context: ApiContext,
+  call: Call<"payload">,
+): Promise<Answer<"payload">> {
+  const { payloads } = context.master;
+  const { request, reply } = call;
+  const { hash } = call.params;
+  const size = payloads.size(hash);
+  if (size === undefined) throw new SkeinError("not_found", `Payload ${hash} is not stored.`);
+  const isHead = request.method === "HEAD";
+  const range = isHead ? undefined : parseRange(request.headers.range, size);
+  if (range === "outside") {
+    reply.header("content-range", `bytes */${size}`);
+    sendProblem(reply, new SkeinError("bad_request", `The payload has ${size} bytes.`), 416);
+    return answered;
+  }
+  const { start, end } = range ?? { start: 0, end: size };
+  const headers = {
+    "content-length": end - start,
+    "accept-ranges": "bytes",
+    // The bytes of a hash never change; they are anybody's, so a browser must not show them as a page.
+    "cache-control": "private, max-age=31536000, immutable",
+    "content-disposition": "attachment",
+    etag: `"${hash}"`,
+    ...(range && { "content-range": `bytes ${start}-${end - 1}/${size}` }),
+  };
+  const type = "application/octet-stream";
+  if (isHead) {
+    reply.hijack();
+    reply.raw.writeHead(200, { "content-type": type, ...headers }).end();
+    return answered;
+  }
+  const read = await payloads.read(hash, { start, end });
+  if (!read) throw new SkeinError("not_found", `Payload ${hash} is not stored any more.`);
+  const options = { reply, type, status: range ? 206 : 200, headers };
+  return stream(context, options, async (body) => {
+    body.onStop(() => read.stream.destroy());
+    // A stream without an encoding gives buffers.
+    for await (const piece of read.stream) await body.write(piece as Buffer);
+  });
+}
+
+interface Range {
+  readonly start: number;
+  /** One past the last. */
+  readonly end: number;
+}
+
+/** One range of bytes (RFC 9110); what is no such range is ignored, as the standard asks. */
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): Range | "outside" | undefined {
+  const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
+  if (!match || (match[1] === "" && match[2] === "")) return undefined;
+  if (match[1] === "") {
+    const last = Number(match[2]);
+    return last === 0 || size === 0 ? "outside" : { start: Math.max(0, size - last), end: size };
+  }
+  const start = Number(match[1]);
+  const last = match[2] === "" ? size - 1 : Number(match[2]);
+  if (last < start && match[2] !== "") return undefined;
+  return start >= size ? "outside" : { start, end: Math.min(last + 1, size) };
+}

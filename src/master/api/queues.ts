@@ -1,0 +1,50 @@
+// Queues: named lines that jobs wait in.
+
+import type { QueueSettings } from "../../protocol/model.ts";
+import type { QueueView } from "../../protocol/routes.ts";
+import { ask, look } from "../context.ts";
+import { queueView } from "../views.ts";
+import type { Answer, ApiContext, Call } from "./handlers.ts";
+import { pageOf } from "./pages.ts";
+import { SkeinError } from "../../protocol/errors.ts";
+
+export async function queues(
+  { master }: ApiContext,
+  { query }: Call<"queues">,
+): Promise<Answer<"queues">> {
+  const all = await look(master, (state) => [...state.queues.values()].map(queueView));
+  // By code units: the order must not depend on where the master runs.
+  return pageOf(
+    all.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    query,
+  );
+}
+
+export async function setQueue(
+  { master }: ApiContext,
+  { params, body }: Call<"setQueue">,
+): Promise<QueueView> {
+  const { paused, pausedReason = "", ...settings } = body;
+  await ask(master, {
+    kind: "setQueue",
+    name: params.queue,
+    namespace: "default",
+    by: "token",
+    settings: given(settings),
+    paused: paused ?? null,
+    pausedReason,
+  });
+  const view = await look(master, (state) => {
+    const queue = state.queues.get(params.queue);
+    return queue && queueView(queue);
+  });
+  if (view) return view;
+  throw new SkeinError("not_found", `There is no queue ${params.queue}.`);
+}
+
+/** Without the fields that were not sent: they keep their values. */
+function given(settings: {
+  readonly [Key in keyof QueueSettings]?: number | undefined;
+}): Partial<QueueSettings> {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
