@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { limits } from "../protocol/limits.ts";
 import type { MasterMessage } from "../protocol/messages.ts";
-import { endsIn, jobOf, namesIn, rangeOf, startOf, World, type WorldOptions } from "./fakes.ts";
+import {
+  endsIn,
+  jobOf,
+  namesIn,
+  rangeOf,
+  startOf,
+  World,
+  type WorldOptions,
+} from "./agent.fixture.ts";
 
 const lead = (term: number): MasterMessage => ({ kind: "lead", term });
 const recorded = (term: number, n: number): MasterMessage => ({ kind: "recorded", term, n });

@@ -85,7 +85,8 @@ export class Inputs {
   /** A JSON array of all results of a job, or the one result of a task. */
   async #results({ job, task }: OutputRef, signal: AbortSignal): Promise<Uint8Array> {
     if (!jobIdPattern.test(job)) throw new GoneError(`${job} is no job`);
-    const path = `/v1/jobs/${job}/results${task === undefined ? "" : `?from=${task}`}`;
+    const from = task === undefined ? "" : `?from=${task}`;
+    const path = `/v1/jobs/${job}/results${from}`;
     const request = { path, method: "GET", leaderOnly: true } as const;
     if (task === undefined) {
       const lines = linesOf(await this.#cached(request, signal, bytesIn));

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import type { MasterMessage, WorkerReport } from "../protocol/messages.ts";
-import { FakeMaster } from "./fake-master.ts";
+import { FakeMaster } from "./master.fixture.ts";
 import type { WorkerIdentity } from "./session.ts";
 import { type Refusal, Sessions } from "./sessions.ts";
 

@@ -7,8 +7,8 @@ import type { WebSocket } from "ws";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../lib/log.ts";
 import type { JobDescriptor, MasterMessage, WorkerReport } from "../protocol/messages.ts";
-import { FakeMaster } from "./fake-master.ts";
-import { endsIn, jobOf, namesIn, rangeOf } from "./fakes.ts";
+import { FakeMaster } from "./master.fixture.ts";
+import { endsIn, jobOf, namesIn, rangeOf } from "./agent.fixture.ts";
 import { type RunningWorker, startWorker, type WorkerOptions } from "./worker.ts";
 
 const bundle = `

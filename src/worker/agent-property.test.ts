@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AttemptRange } from "../protocol/messages.ts";
-import { endsIn, jobOf, namesIn, rangeOf, startOf, World } from "./fakes.ts";
+import { endsIn, jobOf, namesIn, rangeOf, startOf, World } from "./agent.fixture.ts";
 
 // A leader that keeps the rules (W2–W4) and an agent over lossy sessions and moody slots. The
 // leader's books are the oracle: what it gave must start at most once, end exactly once, and be
