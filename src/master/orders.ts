@@ -31,32 +31,28 @@ export function describeJob(job: Job): JobDescriptor {
 }
 
 /**
- * Start messages for one worker, in the order given: each within about 1 MiB of inputs. `told` are the jobs
- * that this session knows; it grows.
+ * Start messages for one worker, in the order given: each within about 1 MiB of inputs, each with what must be
+ * known of the jobs that it names, so that neither side remembers what the other has forgotten.
  */
-export function startMessages(
-  state: State,
-  starts: readonly Started[],
-  told: Set<number>,
-): MasterStart[] {
+export function startMessages(state: State, starts: readonly Started[]): MasterStart[] {
   const messages: MasterStart[] = [];
   let jobs: JobDescriptor[] = [];
   let ranges: StartRange[] = [];
   let bytes = 0;
+  const told = new Set<number>();
   const flush = () => {
     if (ranges.length > 0) messages.push({ kind: "start", term: state.term, jobs, ranges });
     jobs = [];
     ranges = [];
     bytes = 0;
+    told.clear();
   };
   for (const start of starts) {
     const job = state.jobs.get(start.job);
     if (!job) continue;
-    if (!told.has(job.number)) {
-      told.add(job.number);
-      jobs.push(describeJob(job));
-    }
     for (const range of rangesOf(job, start)) {
+      if (!told.has(job.number)) jobs.push(describeJob(job));
+      told.add(job.number);
       ranges.push(range);
       bytes += range.inputs.length;
       if (bytes > limits.batchBytesMax) flush();

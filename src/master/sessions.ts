@@ -63,7 +63,6 @@ interface Session {
   worker: number;
   incarnation: string;
   phase: "dialled" | "greeted" | "registering" | "active" | "closed";
-  readonly told: Set<number>;
   load: WorkerLoad | null;
 }
 
@@ -182,7 +181,7 @@ export class Sessions {
 
   #flush(state: State, starts: Map<Session, Started[]>): void {
     for (const [session, list] of starts) {
-      session.connection.send(startMessages(state, list, session.told));
+      session.connection.send(startMessages(state, list));
     }
     starts.clear();
   }
@@ -215,7 +214,6 @@ export class Sessions {
       worker: 0,
       incarnation: "",
       phase: "dialled",
-      told: new Set(),
       load: null,
     });
   }
@@ -307,7 +305,6 @@ export class Sessions {
     const otherAnswers =
       other !== undefined && other !== session && !sameLife && this.#isHeard(known);
     session.phase = "registering";
-    session.told.clear();
     const started = this.#hints.startedBy(known);
     const request = { kind: "register", info: message.info, otherAnswers, started } as const;
     loop.request(request, 1_024, (answer) => {
@@ -361,7 +358,7 @@ export class Sessions {
           const { kill, recorded, resend, draining } = verdict;
           session.connection.send([{ kind: "verdict", term: this.#term, kill, recorded }]);
           loop.peek((state) => {
-            session.connection.send(startMessages(state, resend, session.told));
+            session.connection.send(startMessages(state, resend));
             if (draining) this.#drain(state, worker);
           });
           for (const range of message.started) this.#hints.started(worker, range);

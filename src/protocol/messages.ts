@@ -142,7 +142,7 @@ export interface MasterVerdict {
   readonly recorded: number;
 }
 
-/** What a worker must know of a job, sent before its first range on a session. */
+/** What a worker must know of a job: in every start message that names it. */
 export interface JobDescriptor {
   readonly number: JobNumber;
   readonly id: JobId;
