@@ -45,6 +45,13 @@ export class Cli {
     this.raw(`${text}\n`);
   }
 
+  /** A message and what to do next: on one line if the terminal is wide enough. */
+  sayNext(text: string, steps: string): void {
+    const width = this.io.stderr.columns ?? Infinity;
+    const fits = widthOf(text) + widthOf(steps) + 3 <= width;
+    this.say(fits ? `${text}   ${steps}` : `${text}\n  ${steps}`);
+  }
+
   /** Bytes to stderr, as they are. */
   raw(data: string | Uint8Array): boolean {
     return this.#above(() => this.io.stderr.write(data));

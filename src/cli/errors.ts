@@ -29,9 +29,23 @@ export function exitCodeOf(error: unknown): number {
 /** The lines for stderr; "" when nothing is to be said. */
 export function describeError(error: unknown, style: Style, debug: boolean): string {
   if (error instanceof Quit || error instanceof PipeClosed) return "";
-  const lines = error instanceof SkeinError ? skeinLines(error, style) : bugLines(error, style);
+  const lines = linesOf(error, style);
   if (debug) lines.push("", style.dim(stackOf(error)));
   return lines.map((line) => `${line}\n`).join("");
+}
+
+function linesOf(error: unknown, style: Style): string[] {
+  if (error instanceof SkeinError) return skeinLines(error, style);
+  if (error instanceof Error && "syscall" in error) return systemLines(error, style);
+  return bugLines(error, style);
+}
+
+/** The system refused: a path that may not be written, a disk that is full. */
+function systemLines(error: Error, style: Style): string[] {
+  return [
+    `${style.red("error:")} ${style.bold(error.message)}`,
+    ...block("fix", "Look at the path, its permissions, and the free space there.", style),
+  ];
 }
 
 function skeinLines(error: SkeinError, style: Style): string[] {

@@ -14,6 +14,8 @@ interface TaskAddress {
 
 const lookMsFirst = 10;
 const lookMsMax = 250;
+const missingTries = 4;
+const missingMs = 50;
 /** A task that has not started by then is asked why. */
 const whyAfterMs = 1_000;
 const whyEveryMs = 2_000;
@@ -55,16 +57,40 @@ async function followAttempt(
   cli: Cli,
   signal: AbortSignal,
 ): Promise<void> {
-  try {
-    for await (const record of client.logs(job, task, { attempt, follow: true, signal })) {
-      await writeRecord(record, cli);
+  for (let tries = 1; ; tries++) {
+    try {
+      for await (const record of client.logs(job, task, { attempt, follow: true, signal })) {
+        await writeRecord(record, cli);
+      }
+      return;
+    } catch (error) {
+      if (signal.aborted || !isMissing(error)) throw error;
+      if (await printedNothing(client, { job, task }, attempt, signal)) return;
+      // Output that is lost with its worker does not keep the task from ending well elsewhere.
+      if (tries === missingTries) {
+        return cli.say(cli.err.dim(`The output of attempt ${attempt} is lost: ${error.message}`));
+      }
+      // The output of an attempt that was over at once may be on its way to the disk.
+      await delay(missingMs * tries, signal);
     }
-  } catch (error) {
-    // Output that is lost with its worker does not keep the task from ending well elsewhere.
-    if (!(error instanceof SkeinError) || signal.aborted) throw error;
-    if (error.code !== "not_found" && error.code !== "conflict") throw error;
-    cli.say(cli.err.dim(`The output of attempt ${attempt} is not to be had: ${error.message}`));
   }
+}
+
+/** Whether an error says that there is no such log. */
+export function isMissing(error: unknown): error is SkeinError {
+  return error instanceof SkeinError && error.code === "not_found";
+}
+
+/** An attempt that has ended and left no log had nothing to say. */
+export async function printedNothing(
+  client: Client,
+  { job, task }: TaskAddress,
+  attempt: number | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { attempts } = await client.task(job, task, { signal });
+  const one = attempt === undefined ? attempts.at(-1) : attempts.find((a) => a.attempt === attempt);
+  return one !== undefined && one.ended !== null && one.log === null;
 }
 
 export async function writeRecord(

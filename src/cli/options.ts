@@ -59,7 +59,7 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   return (text) => {
     const number = Number(text);
     if (/^-?\d+$/.test(text) && number >= min && number <= max) return number;
-    const most = max === Number.MAX_SAFE_INTEGER ? "" : ` to ${max}`;
+    const most = max === Number.MAX_SAFE_INTEGER ? " on" : ` to ${max}`;
     throw new InvalidArgumentError(`It must be a whole number from ${min}${most}.`);
   };
 }

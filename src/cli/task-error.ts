@@ -15,6 +15,6 @@ export function errorText(error: TaskError | undefined, reason: string | null): 
   if (error?.exitCode !== undefined) return `exit code ${error.exitCode}`;
   if (error === undefined) return reason ?? "no reason is known";
   const own = reason === null || reason === "error" || reason === "final_error";
-  const said = error.name === "Error" || error.name === reason ? "" : `${error.name}: `;
-  return `${own ? "" : `${reason}: `}${said}${error.message}`;
+  if (!own) return `${reason}: ${error.message}`;
+  return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
 }

@@ -37,11 +37,19 @@ export function nextSteps(steps: readonly (readonly [what: string, command: stri
   return steps.map(([what, command]) => `${what}: ${command}`).join("   ");
 }
 
+export interface FailedJob {
+  readonly id: string;
+  readonly tasks: number;
+  readonly counts: Pick<JobView["counts"], "failed" | "cancelled">;
+}
+
 /** What to do about a job that did not succeed. */
-export function failedSteps(job: Pick<JobView, "id" | "tasks">, task = 0): string {
+export function failedSteps(job: FailedJob): string {
   const id = shortId(job.id);
-  return nextSteps([
-    ["logs", `skein logs ${id}${job.tasks === 1 ? "" : `/${task}`}`],
-    ["retry", `skein job retry ${id}`],
-  ]);
+  const bad = job.counts.failed > 0 ? "failed" : "cancelled";
+  const look: readonly [string, string] =
+    job.tasks === 1
+      ? ["logs", `skein logs ${id}`]
+      : ["which", `skein task list ${id} --state ${bad}`];
+  return nextSteps([look, ["retry", `skein job retry ${id}`]]);
 }

@@ -208,20 +208,25 @@ function defineCancel(cancel: Command, cli: Cli): void {
       const before = await client.job(id, { signal });
       const idle = options.dryRun || hasEnded(before);
       const job = idle ? before : await client.cancelJob(before.id, body, { signal });
-      if (!options.json) cli.say(cancelled(before, options.dryRun ?? false, cli));
+      if (!options.json) sayCancelled(before, options.dryRun ?? false, cli);
       return job;
     });
     if (options.json) cli.json({ dryRun: options.dryRun ?? false, items: jobs });
   });
 }
 
-function cancelled(before: JobView, dryRun: boolean, cli: Cli): string {
+function sayCancelled(before: JobView, dryRun: boolean, cli: Cli): void {
   const id = shortId(before.id);
   const { ok } = cli.err.symbols;
-  if (hasEnded(before)) return `Job ${id} has ended already: ${before.state}. Nothing to cancel.`;
+  if (hasEnded(before)) {
+    return cli.say(`Job ${id} has ended already: ${before.state}. Nothing to cancel.`);
+  }
   const left = plural(before.tasks - doneTasks(before), "task");
-  if (dryRun) return `Would cancel ${left} of job ${id}; ${before.counts.assigned} of them run.`;
-  return `${ok} Job ${id}: ${left} cancelled.   ${nextSteps([["see", `skein job get ${id}`]])}`;
+  if (dryRun) {
+    return cli.say(`Would cancel ${left} of job ${id}; ${before.counts.assigned} of them run.`);
+  }
+  const see = nextSteps([["see", `skein job get ${id}`]]);
+  cli.sayNext(`${ok} Job ${id}: ${left} cancelled.`, see);
 }
 
 interface RetryOptions extends ClusterOptions {
@@ -254,11 +259,8 @@ function defineRetry(retry: Command, cli: Cli): void {
       }
       const job = await client.retryJob(old.id, { signal });
       const see = nextSteps([["watch", `skein job get ${shortId(job.id)} --wait`]]);
-      if (!options.json) {
-        cli.say(
-          `${cli.err.symbols.ok} Job ${shortId(job.id)} retries ${again} of ${shortId(old.id)}.   ${see}`,
-        );
-      }
+      const text = `${cli.err.symbols.ok} Job ${shortId(job.id)} retries ${again} of ${shortId(old.id)}.`;
+      if (!options.json) cli.sayNext(text, see);
       return job;
     });
     if (options.json) cli.json({ dryRun: options.dryRun ?? false, items: jobs });

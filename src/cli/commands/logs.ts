@@ -5,7 +5,7 @@ import type { Client } from "../../client/index.ts";
 import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
 import { usageError } from "../errors.ts";
-import { followTask, writeRecord } from "../follow-task.ts";
+import { followTask, isMissing, printedNothing, writeRecord } from "../follow-task.ts";
 import { count, plural, shortId } from "../format.ts";
 import { take } from "../lists.ts";
 import { clusterOptions, described, taskArgument, wholeNumber } from "../options.ts";
@@ -64,9 +64,16 @@ async function show(
     return followTask(client, { job, task }, cli, signal);
   }
   const stream = one ?? "both";
-  for await (const record of client.logs(job, task, { attempt, follow, stream, signal })) {
-    // What was asked for alone is data, whichever stream it was.
-    await writeRecord(one === undefined ? record : { ...record, stream: "stdout" }, cli);
+  try {
+    for await (const record of client.logs(job, task, { attempt, follow, stream, signal })) {
+      // What was asked for alone is data, whichever stream it was.
+      await writeRecord(one === undefined ? record : { ...record, stream: "stdout" }, cli);
+    }
+  } catch (error) {
+    if (!isMissing(error) || !(await printedNothing(client, { job, task }, attempt, signal))) {
+      throw error;
+    }
+    cli.say(cli.err.dim(`${shortId(job)}/${task} printed nothing.`));
   }
 }
 

@@ -19,7 +19,7 @@ import { jobOptions, toSubmitOptions } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
 import { MapWatch } from "../map-watch.ts";
 import { clusterOptions, collected, described, jsonOption } from "../options.ts";
-import { nextSteps } from "../views.ts";
+import { failedSteps, nextSteps } from "../views.ts";
 
 interface MapOptions extends ClusterOptions, JobOptions {
   readonly input: readonly string[];
@@ -206,10 +206,7 @@ class MapRun {
       cancelled && `${count(cancelled)} cancelled`,
     ];
     const bad = parts.filter(Boolean).join(", ");
-    const steps = nextSteps([
-      ["which", `skein task list ${id} --state ${failed > 0 ? "failed" : "cancelled"}`],
-      ["retry", `skein job retry ${id}`],
-    ]);
-    cli.say(`${red(symbols.fail)} ${bad} of ${plural(watch.done, "task")} ${took}   ${steps}`);
+    const steps = failedSteps({ id: job.id, tasks: watch.done, counts: watch.tally });
+    cli.sayNext(`${red(symbols.fail)} ${bad} of ${plural(watch.done, "task")} ${took}`, steps);
   }
 }

@@ -1,6 +1,7 @@
 // skein master: one master in this process.
 
 import type { Command } from "commander";
+import { SkeinError } from "../../protocol/errors.ts";
 import type { Cli } from "../cli.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
@@ -48,14 +49,10 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   const log = makeLog(options, cli);
   // Loaded here, so that --help comes at once.
   const { startMaster } = await import("../../master/master.ts");
-  await using master = await startMaster({
-    dataDir,
-    host: options.host,
-    port: options.port,
-    id: options.id,
-    log,
-    allowHosts: options.allowHost ?? [],
-    strictQueues: options.strictQueues ?? false,
+  const { host, port, id, allowHost: allowHosts = [], strictQueues = false } = options;
+  const starting = startMaster({ dataDir, host, port, id, log, allowHosts, strictQueues });
+  await using master = await starting.catch((error: unknown) => {
+    throw haltError(error);
   });
   const { url } = master;
   if (options.json) cli.print(`${JSON.stringify({ ready: true, url, pid: process.pid })}\n`);
@@ -74,4 +71,11 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
   void told.insisted.then(() => process.exit(exitCodes.interrupted));
   await master.stop();
+}
+
+/** A journal that must not be used is no bug of this program: its error says itself what to do. */
+function haltError(error: unknown): unknown {
+  if (!(error instanceof Error) || error.name !== "JournalHalt") return error;
+  const hint = "Keep all files of the data directory until it is understood.";
+  return new SkeinError("stalled", error.message, { cause: error, hint });
 }

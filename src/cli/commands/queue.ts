@@ -96,8 +96,12 @@ function defineSet(set: Command, cli: Cli): void {
     if (Object.keys(body).length === 0) {
       throw usageError("Nothing to set.", "Give --weight, --running-max or --queued-max.");
     }
-    const said = Object.entries(body).map(([key, value]) => `${key} ${value}`);
-    await change(name, body, `set to ${said.join(", ")}`, options, cli);
+    const said = [
+      options.weight === undefined ? [] : `weight ${options.weight}`,
+      runningMax === undefined ? [] : `at most ${runningMax || "any number"} running`,
+      queuedMax === undefined ? [] : `at most ${queuedMax || "any number"} waiting`,
+    ].flat();
+    await change(name, body, said.join(", "), options, cli);
   });
 }
 
@@ -157,5 +161,5 @@ async function change(
   }
   const queue = await client.setQueue(name, body, { signal });
   if (options.json) return cli.json(queue);
-  cli.say(`${cli.err.symbols.ok} Queue ${name}: ${what}.   ${nextSteps(steps)}`);
+  cli.sayNext(`${cli.err.symbols.ok} Queue ${name}: ${what}.`, nextSteps(steps));
 }

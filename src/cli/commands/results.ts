@@ -36,13 +36,12 @@ export function defineResults(results: Command, cli: Cli): void {
     if (!hasEnded(job)) {
       const left = job.tasks - job.counts.succeeded - lostTasks(job);
       const more = nextSteps([["all of them", `skein results ${short} -f`]]);
-      cli.say(`Job ${short} is ${job.state}: ${plural(left, "result")} to come.   ${more}`);
+      cli.sayNext(`Job ${short} is ${job.state}: ${plural(left, "result")} to come.`, more);
     } else if (lostTasks(job) > 0) {
       cli.exitCode = exitCodes.failed;
       const lost = plural(lostTasks(job), "task");
-      cli.say(
-        `${cli.err.symbols.fail} ${lost} of job ${short} did not succeed.   ${failedSteps(job)}`,
-      );
+      const text = `${cli.err.symbols.fail} ${lost} of job ${short} did not succeed.`;
+      cli.sayNext(text, failedSteps(job));
     }
   });
 }

@@ -7,6 +7,7 @@ import type { Client } from "../../client/index.ts";
 import type { TaskError } from "../../protocol/model.ts";
 import { defineCommand } from "../../sdk/define-task.ts";
 import type { TaskHandle } from "../../sdk/job-handle.ts";
+import type { Outcome } from "../../sdk/outcomes.ts";
 import { Skein } from "../../sdk/skein.ts";
 import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
@@ -20,6 +21,8 @@ import type { JobOptions } from "../job-options.ts";
 import { clusterOptions, described, jsonOption, pairs } from "../options.ts";
 import { errorText } from "../task-error.ts";
 import { failedSteps, nextSteps } from "../views.ts";
+
+type Lost = Exclude<Outcome<unknown>, { state: "succeeded" }>;
 
 interface RunOptions extends ClusterOptions, JobOptions {
   readonly name?: string;
@@ -125,12 +128,16 @@ async function conclude(
     if (cli.io.stderr.isTTY) cli.say(cli.err.dim(text));
     return;
   }
-  const { error, reason, attempt } = outcome;
+  const { error, attempt } = outcome;
   cli.exitCode = interrupted ? exitCodes.interrupted : commandExit(error);
-  const why = errorText(error, reason);
   const tries = `(attempt ${attempt}/${Math.max(attempt, view.attempts)})`;
-  const verdict = `${red(symbols.fail)} job ${id} ${outcome.state}: ${why}`;
-  cli.say(`${verdict} after ${took} ${tries}   ${failedSteps(view)}`);
+  const verdict = `${red(symbols.fail)} job ${id} ${outcome.state}${whyText(outcome)}`;
+  if (interrupted) cli.say(`${verdict}.`);
+  else cli.sayNext(`${verdict} after ${took} ${tries}`, failedSteps(view));
+}
+
+function whyText({ reason, error }: Pick<Lost, "reason" | "error">): string {
+  return reason === "cancelled" ? "" : `: ${errorText(error, reason)}`;
 }
 
 /** A shell's convention: 128 and the signal's number. */

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { StatusView } from "../../client/index.ts";
 import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
-import { ago, bytes, count, plural, thousandths } from "../format.ts";
+import { ago, bytes, count, plural } from "../format.ts";
 import { clusterOptions, described, jsonOption } from "../options.ts";
 import { fields } from "../render.ts";
 import { countsText, nextSteps } from "../views.ts";
@@ -32,7 +32,7 @@ function statusPage(view: StatusView, cli: Cli): string {
   const page = fields(
     [
       ["workers", [`${workers.active} active`, ...ill].join(", ")],
-      ["cpu", `${thousandths(slots.used)} of ${thousandths(slots.cpu)} in use`],
+      ["cpu", `${slots.used} of ${slots.cpu} in use`],
       ["jobs", `${count(jobs.unfinished)} unfinished, ${count(jobs.finished)} finished`],
       ["tasks", countsText(view.tasks, style)],
       [

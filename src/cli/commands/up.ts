@@ -57,7 +57,11 @@ class Up {
       workers,
       logLevel: options.logLevel,
       env: cli.io.env,
-      onLine: (child, line) => cli.say(`${cli.err.dim(`${child} |`)} ${line}`),
+      onLine: (child, line) => {
+        // An owner that ends it all at once need not hear how each misses the others.
+        if (this.#ending && options.exitWithStdin) return;
+        cli.say(`${cli.err.dim(`${child} |`)} ${line}`);
+      },
     });
   }
 

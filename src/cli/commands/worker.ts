@@ -211,7 +211,7 @@ function defineDrain(drain: Command, cli: Cli): void {
     const workers = await forEach(ids, cli, async (id) => {
       if (options.dryRun) return planned(id, await find(id), options, cli);
       const worker = await client.drainWorker(id, body, { signal });
-      if (!options.json) cli.say(drained(worker, options, cli));
+      if (!options.json) sayDrained(worker, options, cli);
       if (!options.wait || body.undo) return worker;
       return waitDrained(worker, find, cli);
     });
@@ -234,13 +234,13 @@ function planned(
   return worker;
 }
 
-function drained(worker: WorkerView, options: DrainOptions, cli: Cli): string {
+function sayDrained(worker: WorkerView, options: DrainOptions, cli: Cli): void {
   const { ok } = cli.err.symbols;
-  if (options.undo) return `${ok} Worker ${worker.id} takes work again.`;
+  if (options.undo) return cli.say(`${ok} Worker ${worker.id} takes work again.`);
   const limit = duration(parseDuration(options.deadline));
-  const end = options.exit ? "It ends when they have" : "It stays";
-  const undo = nextSteps([["undo", `skein worker drain ${worker.id} --undo`]]);
-  return `${ok} Draining ${worker.id}: ${plural(worker.running, "task")} running, at most ${limit}. ${end}.   ${undo}`;
+  const end = options.exit ? "Then it ends" : "Then it stays";
+  const text = `${ok} Draining ${worker.id}: ${plural(worker.running, "task")} running, at most ${limit}. ${end}.`;
+  cli.sayNext(text, nextSteps([["undo", `skein worker drain ${worker.id} --undo`]]));
 }
 
 async function waitDrained(
