@@ -1,0 +1,320 @@
+// What must hold, checked as it happens (names as in high-availability.md §4.3 and design.md §2). The journal is
+// the order of everything: each batch that it stores is folded into a shadow of the state, entry by entry, and
+// every entry, answer, order and start is held against what came before it.
+//
+// Here: I4 I5 I6 I7 I8 I9 I10 I11 I12 I14 I15 I16 I17 I22 I23, P1 P2 P3 P6.
+
+import { apply, openBatch } from "../../src/core/apply.ts";
+import { isEnded, stateOf } from "../../src/core/columns.ts";
+import type { Effect } from "../../src/core/effect.ts";
+import type { Assigned, AttemptFailed, Entry, RequestKey } from "../../src/core/entry.ts";
+import { explain } from "../../src/core/explain.ts";
+import { createState } from "../../src/core/state.ts";
+import type { Job, State } from "../../src/core/state.ts";
+import type { StoredBatch } from "../../src/journal/journal.ts";
+import { decodeEntries } from "../../src/master/codec.ts";
+import type { Durable } from "../../src/master/loop.ts";
+import type { JobDescriptor } from "../../src/protocol/messages.ts";
+import { endReason, taskState } from "../../src/protocol/model.ts";
+import { decodeOutcomes, outcomeItem, storedBit } from "../../src/protocol/outcome-block.ts";
+import type { SlotAttempt } from "../../src/worker/executor.ts";
+import { assertState, digestOf } from "./check-state.ts";
+import type { SimInput } from "./executor.ts";
+import type { World } from "./world.ts";
+
+interface Dispatched {
+  readonly worker: string;
+  readonly incarnation: string;
+}
+
+/** What is known of a job for good, its retirement included. */
+interface JobMemory {
+  readonly id: string;
+  ended: string;
+  readonly outcomes: Map<number, number>;
+}
+
+export class Checker {
+  readonly shadow: State;
+  readonly jobs = new Map<number, JobMemory>();
+  readonly numbers = new Map<string, number>();
+  readonly keys = new Map<string, number>();
+  readonly refusedKeys = new Set<string>();
+  explained = 0;
+  readonly #world: World;
+  readonly #dispatched = new Map<string, Dispatched>();
+  readonly #lastAttempt = new Map<string, { attempt: number; fence: number }>();
+  readonly #failures = new Map<string, number>();
+  readonly #begun = new Map<string, string>();
+  readonly #codes = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+    this.shadow = createState(world.journal.journalId);
+  }
+
+  // ── the journal ────────────────────────────────────────────────────────────────────────
+
+  committed(batch: StoredBatch): void {
+    const { shadow } = this;
+    const effects: Effect[] = [];
+    const entries = decodeEntries(batch.bytes, batch.format);
+    this.#check(batch.term >= shadow.term, "I2: a batch of a lower term was stored");
+    for (const entry of entries) {
+      if (entry.kind === "elected" || entry.kind === "digest") {
+        const own = digestOf(shadow);
+        this.#check(
+          entry.digest === own,
+          `I4: batch ${batch.index} says ${entry.digest}, is ${own}`,
+        );
+      }
+      if (shadow.index !== batch.index) openBatch(shadow, batch);
+      this.#before(entry);
+      apply(shadow, entry, effects);
+      this.#after(entry, batch);
+      for (const effect of effects.splice(0)) this.#effect(effect);
+    }
+    this.#world.traceBatch(batch.index, entries);
+    this.sound(shadow, `the state at ${batch.index}`);
+    this.#noneRestarted();
+    if (batch.index % 4 === 0) this.#explainAll();
+  }
+
+  #before(entry: Entry): void {
+    if (entry.kind === "assigned") this.#beforeAssigned(entry);
+    else if (entry.kind === "elected") {
+      this.#check(entry.term > this.shadow.term - 1, "I1: terms rise with every election");
+    } else if (entry.kind === "attemptFailed") this.#beforeFailed(entry);
+  }
+
+  #beforeAssigned(entry: Assigned): void {
+    const { shadow } = this;
+    const job = shadow.jobs.get(entry.job);
+    const worker = shadow.workers.get(entry.worker);
+    if (!job || !worker)
+      return this.#world.fail(`I7: ${JSON.stringify(entry)} is of nothing known`);
+    const queue = shadow.queues.get(job.spec.queue);
+    const where = `job ${job.number}`;
+    this.#check(job.stopping === null && job.ended === "", `I11: ${where} is stopped and assigned`);
+    this.#check(queue?.paused === false, `I22: ${where} of a paused queue is assigned`);
+    this.#check(worker.state === "active", `${where} is assigned to a ${worker.state} worker`);
+    this.#check(worker.term === shadow.term, `${where} is assigned to a worker of an old term`);
+    for (const [name, value] of Object.entries(job.spec.needs.required)) {
+      this.#check(worker.info.labels[name] === value, `${where} is assigned in spite of ${name}`);
+    }
+    const early = shadow.time < job.createdTime + job.spec.delayMs;
+    this.#check(!early, `${where} is assigned before its delay is over`);
+    for (let task = entry.first; task < entry.first + entry.count; task++) {
+      this.#dispatch(job, task, entry.attempt, worker.info);
+    }
+  }
+
+  #dispatch(
+    job: Job,
+    task: number,
+    attempt: number,
+    worker: { readonly id: string; readonly incarnation: string },
+  ): void {
+    const key = `${job.number}/${task}`;
+    const last = this.#lastAttempt.get(key);
+    const fence = this.shadow.index;
+    const rises = attempt > (last?.attempt ?? 0) && fence > (last?.fence ?? 0);
+    this.#check(rises, `I9: attempt ${attempt} of ${key} does not rise`);
+    this.#lastAttempt.set(key, { attempt, fence });
+    const { id, incarnation } = worker;
+    this.#dispatched.set(`${key}#${attempt}`, { worker: id, incarnation });
+    const failures = this.#failures.get(key) ?? 0;
+    this.#check(failures < job.spec.retry.attempts, `I12: ${key} has failed ${failures} times`);
+    for (const { job: id, mode } of job.spec.after) this.#dependency(key, id, mode, task);
+  }
+
+  #dependency(key: string, id: string, mode: "all" | "each", task: number): void {
+    const upstream = this.jobs.get(this.numbers.get(id) ?? 0);
+    const whole = upstream?.ended === "succeeded";
+    const own = mode === "each" && upstream?.outcomes.get(task) === 0;
+    this.#check(whole || own, `I10: ${key} is assigned before ${id} (${mode}) is done`);
+  }
+
+  #beforeFailed(entry: AttemptFailed): void {
+    if (!entry.charged) return;
+    const key = `${entry.job}/${entry.task}`;
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    this.#failures.set(key, failures);
+    const retry = this.shadow.jobs.get(entry.job)?.spec.retry;
+    this.#check(failures < (retry?.attempts ?? 0), `I12: ${key} tries again after ${failures}`);
+    const wait = entry.until - this.shadow.time;
+    const most = retry?.backoffMaxMs ?? 0;
+    this.#check(wait >= 0 && wait <= most, `${key} backs off for ${wait} of at most ${most} ms`);
+  }
+
+  #after(entry: Entry, batch: StoredBatch): void {
+    const { shadow } = this;
+    if (entry.kind === "jobCreated") {
+      this.#check(!this.numbers.has(entry.id), `I5: the id ${entry.id} is used twice`);
+      this.numbers.set(entry.id, entry.job);
+      this.jobs.set(entry.job, { id: entry.id, ended: "", outcomes: new Map() });
+      if (entry.key !== null) {
+        const key = keyText(entry.key);
+        this.#check(!this.keys.has(key), `I5: key ${key} has made two jobs`);
+        this.#check(!this.refusedKeys.has(key), `I17: ${key} was refused and appears`);
+        this.keys.set(key, entry.job);
+      }
+    } else if (entry.kind === "assigned") {
+      const job = shadow.jobs.get(entry.job);
+      const queue = shadow.queues.get(job?.spec.queue ?? "");
+      const most = queue?.settings.runningMax ?? 0;
+      this.#check(most === 0 || (queue?.assigned ?? 0) <= most, "I22: a queue runs too many");
+      const use = shadow.concurrency.get(job?.spec.concurrency?.key ?? "");
+      this.#check(!use || use.active <= use.limit, "I22: a key runs too many");
+    } else if (entry.kind === "workerLost") {
+      this.#world.timeline.trace(`worker ${entry.worker} is lost: ${entry.reason}`);
+    } else if (entry.kind === "elected") this.#world.elected(batch.term);
+  }
+
+  #effect(effect: Effect): void {
+    if (effect.kind === "jobEnded") {
+      const job = this.shadow.jobs.get(effect.job);
+      const memory = this.jobs.get(effect.job);
+      if (!memory) return this.#world.fail(`job ${effect.job} ends and never began`);
+      this.#check(memory.ended === "", `job ${effect.job} ends twice`);
+      memory.ended = job?.ended ?? "gone";
+    } else if (effect.kind === "outcomes") {
+      const columns = decodeOutcomes(effect.block);
+      for (let i = 0; i < columns.count; i++) {
+        const { task, attempt, code } = outcomeItem(columns, i);
+        this.#outcome(effect.job, { task, attempt, code: code & ~storedBit }, effect.worker);
+      }
+    }
+  }
+
+  #outcome(
+    number: number,
+    item: { readonly task: number; readonly attempt: number; readonly code: number },
+    worker: number,
+  ): void {
+    const { task, attempt, code } = item;
+    const key = `${number}/${task}`;
+    const outcomes = this.jobs.get(number)?.outcomes;
+    this.#check(outcomes !== undefined && !outcomes.has(task), `I6: ${key} has two outcomes`);
+    outcomes?.set(task, code);
+    if (worker === 0) return;
+    const spec = this.shadow.jobs.get(number)?.spec;
+    this.#check(
+      this.#dispatched.has(`${key}#${attempt}`),
+      `I7: ${key}#${attempt} was not assigned`,
+    );
+    const real = this.#codes.get(`${key}#${attempt}`);
+    if (code === 0) this.#check(real === 0, `I7: ${key}#${attempt} succeeded only in a report`);
+    if (spec?.fenced && code === 0) {
+      const latest = this.#lastAttempt.get(key)?.attempt;
+      this.#check(attempt === latest, `K5: ${key} is fenced, ${attempt} is not ${latest}`);
+    }
+    const reason = endReason(code);
+    if (code === 0 || !reason.charged || !reason.retry) return;
+    const stopped = this.shadow.jobs.get(number)?.stopping;
+    const failures = (this.#failures.get(key) ?? 0) + 1;
+    const spent = failures >= (spec?.retry.attempts ?? 1) || stopped;
+    this.#check(Boolean(spent), `I12: ${key} failed for good after ${failures} tries`);
+  }
+
+  /** I15, I16, P3: none of these faults may cost a running task. */
+  #noneRestarted(): void {
+    if (this.#world.knobs.profile === "everything") return;
+    const { attemptsLost } = this.shadow.totals;
+    this.#check(attemptsLost === 0, `P3/I16: ${attemptsLost} attempts were lost without a reason`);
+  }
+
+  /** P6: every task that does not run has a reason. */
+  #explainAll(): void {
+    const { shadow } = this;
+    for (const job of shadow.jobs.values()) {
+      for (let task = 0; task < job.tasks.count; task++) {
+        if (stateOf(job.tasks, task) === taskState.assigned) continue;
+        const { verdict, reasons } = explain(shadow, job, task, shadow.time);
+        this.explained++;
+        const good =
+          verdict !== "" && reasons.length > 0 && reasons.every(({ text }) => text !== "");
+        this.#check(good, `P6: task ${job.number}/${task} does not run and nobody can say why`);
+      }
+    }
+  }
+
+  // ── the master ─────────────────────────────────────────────────────────────────────────
+
+  performed(state: State, durable: Durable): void {
+    this.#check(state.index <= this.shadow.index, `P1: ${state.index} is performed, not durable`);
+    this.#check(durable.index === state.index, "what is performed is not what is decided");
+    this.sameState(state, "when it is performed");
+    this.sound(state, "the leader's state");
+  }
+
+  sameState(state: State, when: string): void {
+    const { shadow } = this;
+    this.#check(state.index === shadow.index, `${when}: index ${state.index} of ${shadow.index}`);
+    const [own, other] = [digestOf(state), digestOf(shadow)];
+    this.#check(own === other, `I4: digests differ at ${state.index} ${when}: ${own}, ${other}`);
+  }
+
+  sound(state: State, what: string): void {
+    try {
+      assertState(state);
+    } catch (error) {
+      this.#world.fail(`${what}: ${error instanceof Error ? error.message : String(error)}`, error);
+    }
+  }
+
+  // ── answers ────────────────────────────────────────────────────────────────────────────
+
+  submitAcked(number: number, key: RequestKey | null): void {
+    this.#check(this.jobs.has(number), `P1: job ${number} is acknowledged and not durable`);
+    if (key === null) return;
+    const own = this.keys.get(keyText(key));
+    this.#check(own === number, `I5: key ${keyText(key)} stands for ${own}, answered ${number}`);
+  }
+
+  partAcked(number: number, part: number): void {
+    const job = this.shadow.jobs.get(number);
+    if (job) this.#check(part < job.parts.length, `P1: part ${part} of ${number} is not durable`);
+  }
+
+  cancelAcked(number: number, task: number | null): void {
+    const job = this.shadow.jobs.get(number);
+    if (!job) return;
+    const over =
+      task === null ? job.stopping !== null || job.ended !== "" : isEnded(job.tasks, task);
+    this.#check(over, `I11: the cancel of ${number} is acknowledged and not durable`);
+  }
+
+  recorded(worker: string, incarnation: string, n: number): void {
+    const known = this.shadow.workers.get(this.shadow.workerNumbers.get(worker) ?? 0);
+    if (known?.info.incarnation !== incarnation) return;
+    this.#check(n <= known.reports, `P1: report ${n} of ${worker} is called recorded, is not`);
+  }
+
+  // ── workers ────────────────────────────────────────────────────────────────────────────
+
+  began(worker: string, job: JobDescriptor, given: SlotAttempt, input: SimInput): void {
+    const key = `${job.number}/${given.task}#${given.attempt}`;
+    const before = this.#begun.get(key);
+    this.#check(before === undefined, `I9: ${key} starts on ${worker}, started on ${before}`);
+    this.#begun.set(key, worker);
+    const sent = this.#dispatched.get(key);
+    this.#check(sent?.worker === worker, `I7: ${key} starts on ${worker}, sent to ${sent?.worker}`);
+    const expected = this.#world.inputs.get(`${job.id}/${given.task}`);
+    this.#check(expected?.n === input.n, `${key} is given the input of another task`);
+  }
+
+  ended(job: number, task: number, attempt: number, code: number): void {
+    const key = `${job}/${task}#${attempt}`;
+    this.#check(!this.#codes.has(key), `${key} ends twice in its slot`);
+    this.#codes.set(key, code);
+  }
+
+  #check(condition: boolean, what: string): void {
+    if (!condition) this.#world.fail(what);
+  }
+}
+
+export function keyText(key: RequestKey): string {
+  return key.kind === "user" ? `user ${key.key}` : `client ${key.client} ${key.n}`;
+}

@@ -1,0 +1,96 @@
+// The end of a run: has everything come to rest, and is what clients find what they were promised?
+
+import { unended } from "../../src/core/commands/end-job.ts";
+import { stateOfCode } from "./archive.ts";
+import type { AckedJob } from "./clients.ts";
+import { resultOf } from "./executor.ts";
+import type { World } from "./world.ts";
+
+export function isSettled(world: World): boolean {
+  return unsettledText(world) === "";
+}
+
+/** What has not come to rest, in words; empty when all has. */
+export function unsettledText(world: World): string {
+  const { shadow } = world.checker;
+  const left: string[] = [];
+  for (const client of world.clients) if (!client.finished) left.push(`${client.name} waits`);
+  if (!world.operator.idle) left.push("the operator waits");
+  for (const job of shadow.jobs.values()) {
+    if (job.ended === "") left.push(`job ${job.number} has ${unended(job)} unended tasks`);
+    else if (job.tasks.held > 0) left.push(`job ${job.number} holds ${job.tasks.held} attempts`);
+  }
+  for (const worker of world.workers) {
+    const { life, plan } = worker;
+    if (!life) left.push(`${plan.id} is down`);
+    else if (life.agent.held > 0) left.push(`${plan.id} holds ${life.agent.held} attempts`);
+    else if (life.agent.unrecorded.length > 0) left.push(`${plan.id} has unrecorded reports`);
+    else if (life.agent.known > 0) left.push(`${plan.id} remembers ${life.agent.known} attempts`);
+  }
+  if (world.archive.watermark < world.journal.head.index) left.push("the archive is behind");
+  return left.join(", ");
+}
+
+export function finalChecks(world: World): void {
+  const { shadow } = world.checker;
+  for (const queue of shadow.queues.values()) {
+    const { name, waiting, assigned, jobs } = queue;
+    const empty = waiting === 0 && assigned === 0 && jobs === 0;
+    world.check(empty, `I23: queue ${name} is not empty in the end`);
+    for (const [amount, used] of queue.used) {
+      world.check(used === 0, `I23: queue ${name} uses ${used} ${amount} in the end`);
+    }
+  }
+  for (const worker of shadow.workers.values()) {
+    for (const [amount, used] of worker.used) {
+      world.check(used === 0, `I23: ${worker.info.id} uses ${used} ${amount} in the end`);
+    }
+  }
+  world.check(shadow.concurrency.size === 0, "I23: concurrency keys are left in the end");
+  world.check(shadow.classes.size === 0, "I23: classes are left in the end");
+  for (const { life, plan } of world.workers) {
+    for (const [amount, used] of life?.agent.used ?? []) {
+      world.check(used === 0, `I23: the agent of ${plan.id} uses ${used} ${amount} in the end`);
+    }
+  }
+  checkClients(world);
+}
+
+function checkClients(world: World): void {
+  const ends = world.archive.ends();
+  const outcomes = world.archive.outcomes();
+  for (const client of world.clients) {
+    for (const job of client.acked) {
+      const end = ends.get(job.number);
+      world.check(end !== undefined, `P1: job ${job.number} is not in the archive as ended`);
+      const failures = checkResults(world, job, outcomes);
+      const memory = world.checker.jobs.get(job.number);
+      world.check(memory?.ended === end, `P1: job ${job.number} is ${end}, was ${memory?.ended}`);
+      if (end === "succeeded") world.check(failures === 0, `job ${job.number} succeeded in spite`);
+    }
+  }
+}
+
+/** Each acknowledged task has one outcome, and the right one. Returns how many did not succeed. */
+function checkResults(
+  world: World,
+  job: AckedJob,
+  outcomes: ReturnType<World["archive"]["outcomes"]>,
+): number {
+  const inputs = job.plan.parts.slice(0, job.parts).flat();
+  let failures = 0;
+  for (const [task, input] of inputs.entries()) {
+    const key = `${job.number}/${task}`;
+    const outcome = outcomes.get(key);
+    if (!outcome) world.fail(`P1: task ${key} was acknowledged and has no outcome`);
+    if (stateOfCode(outcome.code) !== "succeeded") {
+      failures++;
+      continue;
+    }
+    const value = new TextDecoder().decode(outcome.value);
+    const expected = resultOf(job.id, task, input);
+    world.check(value === expected, `P1: task ${key} has result ${value}, not ${expected}`);
+    world.check(!input.kill, `${key} kills its worker and succeeded`);
+  }
+  return failures;
+}
