@@ -107,11 +107,10 @@ export function readyRun(columns: Columns, first: number, most: number): number 
 export function sumTask(job: Job, task: number, sign: 1 | -1): void {
   const { state, run } = job.tasks;
   let a = Math.imul(task + 1, 0x9e3779b1) ^ Math.imul((state[task] ?? 0) + 1, 0x85ebca6b);
-  if (run !== null) {
-    a ^= Math.imul((run.attempt[task] ?? 0) + 1, 0xc2b2ae35);
-    a = Math.imul(a ^ (a >>> 15), 0x2c1b3c6d) ^ Math.imul((run.worker[task] ?? 0) + 1, 0x297a2d39);
-    a ^= Math.imul((run.failures[task] ?? 0) + 1, 0x1b56c4e9) ^ ((run.reason[task] ?? 0) << 24);
-  }
+  // Columns that are not there yet count as zeros: making them must not change any sum.
+  a ^= Math.imul((run?.attempt[task] ?? 0) + 1, 0xc2b2ae35);
+  a = Math.imul(a ^ (a >>> 15), 0x2c1b3c6d) ^ Math.imul((run?.worker[task] ?? 0) + 1, 0x297a2d39);
+  a ^= Math.imul((run?.failures[task] ?? 0) + 1, 0x1b56c4e9) ^ ((run?.reason[task] ?? 0) << 24);
   a = Math.imul(a ^ (a >>> 16), 0x7feb352d);
   a = Math.imul(a ^ (a >>> 15), 0x846ca68b);
   const b = Math.imul(a ^ (a >>> 13) ^ job.number, 0xcc9e2d51);
