@@ -34,6 +34,7 @@ export function endJobIfDone(state: State, job: Job, effects: Effect[]): void {
   for (const dependent of job.dependents) state.unsettled.set(dependent, 0);
   for (const upstream of [...job.waitsFor, ...job.pairedWith]) {
     state.jobs.get(upstream)?.dependents.delete(job.number);
+    state.touched.jobs.add(upstream);
   }
   dropKey(state, job);
   state.touched.jobs.add(job.number);

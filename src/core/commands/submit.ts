@@ -171,6 +171,7 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
   present(state.queues.get(spec.queue), `queue ${spec.queue}`).jobs++;
   for (const upstream of [...entry.waitsFor, ...entry.pairedWith]) {
     present(state.jobs.get(upstream), `job ${upstream}`).dependents.add(job.number);
+    state.touched.jobs.add(upstream);
   }
   if (spec.concurrency !== null) {
     const use = state.concurrency.get(spec.concurrency.key);
