@@ -118,6 +118,9 @@ function settleSome(turn: Turn): void {
 function retireSome(turn: Turn): void {
   const { state } = turn;
   let retired = 0;
+  // What ended in this very batch stays for one more: archive and followers read its end from the state.
+  const fresh = new Set<number>();
+  for (const effect of turn.effects) if (effect.kind === "jobEnded") fresh.add(effect.job);
   for (const number of state.finished) {
     const job = state.jobs.get(number);
     const crowded =
@@ -125,7 +128,7 @@ function retireSome(turn: Turn): void {
     const old = job !== undefined && turn.time - job.endedTime > limits.finishedMs;
     if (!job || (!crowded && !old) || retired >= 256) return;
     // One that is still needed does not stand in the way of those behind it.
-    if (!isRetirable(job)) continue;
+    if (!isRetirable(job) || fresh.has(number)) continue;
     emit(turn, { kind: "retired", v: 1, job: number });
     retired++;
   }
