@@ -16,6 +16,13 @@ export function createDigestMemory(): DigestMemory {
   return { jobs: new Map(), workers: new Map(), a: 0, b: 0 };
 }
 
+/** A memory for a state that another memory may have looked at: everything is hashed anew once. */
+export function renewDigestMemory(state: State): DigestMemory {
+  for (const number of state.jobs.keys()) state.touched.jobs.add(number);
+  for (const number of state.workers.keys()) state.touched.workers.add(number);
+  return createDigestMemory();
+}
+
 /** 16 hex digits. `memory` belongs to this one state and to nobody else. */
 export function digest(state: State, memory: DigestMemory): string {
   for (const number of state.touched.jobs) {

@@ -13,7 +13,7 @@
 //       snapshot and journal before anything else. The request that threw is not decided again.
 //   M5. This master leads iff its own `elected` is applied (L2); before that every request waits.
 
-import { createDigestMemory, digest } from "../core/digest.ts";
+import { digest, renewDigestMemory } from "../core/digest.ts";
 import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
 import { decide } from "../core/machine.ts";
@@ -100,7 +100,7 @@ interface Flight {
 export class Loop {
   #state: State;
   #hash: string;
-  #memory: DigestMemory = createDigestMemory();
+  #memory: DigestMemory;
   #inbox: Waiting[] = [];
   #inboxBytes = 0;
   #flight: Flight | null = null;
@@ -120,6 +120,7 @@ export class Loop {
   constructor(grounded: Grounded, identity: LoopIdentity, ports: LoopPorts) {
     this.#state = grounded.state;
     this.#hash = grounded.hash;
+    this.#memory = renewDigestMemory(grounded.state);
     this.#identity = identity;
     this.#ports = ports;
     this.#timeBase = { time: grounded.state.time, at: ports.clock.now() };
@@ -199,7 +200,7 @@ export class Loop {
   adopt(grounded: Grounded): void {
     this.#state = grounded.state;
     this.#hash = grounded.hash;
-    this.#memory = createDigestMemory();
+    this.#memory = renewDigestMemory(grounded.state);
     this.#rebuilding = false;
     const held = this.#afterRebuild.splice(0);
     for (const look of held) look();
