@@ -56,8 +56,10 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Above this the thread gets what is packed at once, not at the end of the turn. */
+/** Above this the thread gets what is packed at once. */
 const packBytesMax = 1024 * 1024;
+/** Else it waits so long for more: waking a thread costs more than what a small batch holds. */
+const gatherMs = 5;
 
 class SqliteArchive implements Archive {
   readonly #thread: Worker;
@@ -66,7 +68,7 @@ class SqliteArchive implements Archive {
   readonly #onTrouble = new Set<(trouble: StoreTrouble | undefined) => void>();
   readonly #exited: Promise<void>;
   #packed = new ByteWriter(4_096);
-  #sending: NodeJS.Immediate | undefined;
+  #sending: NodeJS.Timeout | undefined;
   #lastCall = 0;
   #sentBytes = 0;
   #closing: Promise<void> | undefined;
@@ -104,7 +106,7 @@ class SqliteArchive implements Archive {
     if (this.#isDead()) return;
     writeAdded(this.#packed, { index, wall, events });
     if (this.#packed.length >= packBytesMax) this.#send();
-    else this.#sending ??= setImmediate(() => this.#send());
+    else this.#sending ??= setTimeout(() => this.#send(), gatherMs);
   }
 
   skipTo(index: number): void {
@@ -122,7 +124,7 @@ class SqliteArchive implements Archive {
   }
 
   #send(): void {
-    clearImmediate(this.#sending);
+    clearTimeout(this.#sending);
     this.#sending = undefined;
     if (this.#packed.length === 0) return;
     const bytes = this.#packed.done();
