@@ -108,6 +108,7 @@ export class Loop {
   #wantsToLead = false;
   #halted = false;
   #rebuilding = false;
+  #cameSecond = false;
   #pumping = false;
   #cancelTimer: CancelTimer = () => {};
   /** Cluster time goes on from here by the monotonic clock (T1). */
@@ -202,6 +203,12 @@ export class Loop {
     this.#hash = grounded.hash;
     this.#memory = renewDigestMemory(grounded.state);
     this.#rebuilding = false;
+    const { leader } = grounded.state;
+    if (this.#cameSecond && leader !== null && leader.id !== this.#identity.id) {
+      this.#deposed(leader.term);
+      return;
+    }
+    this.#cameSecond = false;
     const held = this.#afterRebuild.splice(0);
     for (const look of held) look();
     this.#soon();
@@ -369,7 +376,8 @@ export class Loop {
           found === undefined ? () => this.#append(flight) : () => this.#resolve(flight);
         this.#ports.clock.after(Math.min(1_000, 10 * 2 ** Math.min(flight.tries, 7)), again);
       } else if (found.batchId === flight.batch.batchId) this.#durable(flight);
-      else if (flight.elected || found.term > flight.batch.term) this.#deposed(found);
+      else if (flight.elected) this.#lostRace(found);
+      else if (found.term > flight.batch.term) this.#deposed(found.term);
       else {
         const what = `index ${found.index} holds another batch of term ${found.term}`;
         this.#halt(new Error(`the journal is forked: ${what}; keep all files and ask for help`));
@@ -377,10 +385,16 @@ export class Loop {
     });
   }
 
-  #deposed(found: StoredBatch): void {
+  /** J3: a candidate that came second reads on and stands again, unless another master leads by then. */
+  #lostRace(found: StoredBatch): void {
+    this.#cameSecond = true;
+    this.#lose(`batch ${found.index} of term ${found.term} came before the election`);
+  }
+
+  #deposed(term: number): void {
     this.#leads = false;
     this.#wantsToLead = false;
-    this.#halt(new Error(`another master leads in term ${found.term}: this one stops`));
+    this.#halt(new Error(`another master leads in term ${term}: this one stops`));
   }
 
   /** J3: callers that have waited long are told that it is not known yet; the batch goes on. */
