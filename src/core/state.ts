@@ -108,7 +108,7 @@ export interface Job {
   /** Run time of ended attempts in microseconds, and how many they were. */
   runMicros: number;
   runCount: number;
-  /** Workers that died under a task: task → their numbers (W9). Nearly always empty. */
+  /** Workers that died under a task: task → their numbers, one for each death (W9). Nearly always empty. */
   readonly deaths: Map<number, WorkerNumber[]>;
   /** Digest of the columns, kept as they change. */
   sumA: number;

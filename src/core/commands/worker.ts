@@ -188,7 +188,7 @@ function loseWorker(
   const charged = loss.gone ? [] : chargedDeaths(turn.state, worker, loss.started);
   const poisoned = charged.filter(([number, task]) => {
     const before = turn.state.jobs.get(number)?.deaths.get(task) ?? [];
-    return new Set([...before, worker.number]).size >= limits.deathsMax;
+    return isPoison(turn.state, [...before, worker.number]);
   });
   emit(turn, {
     kind: "workerLost",
@@ -202,6 +202,16 @@ function loseWorker(
     const job = turn.state.jobs.get(number);
     if (job && job.ended === "") sweep(turn, job, task, 1, endReasons.poison.code);
   }
+}
+
+/** W9: three deaths by different workers; where there are fewer workers, by all of them. */
+function isPoison(state: State, deaths: readonly number[]): boolean {
+  if (deaths.length < limits.deathsMax) return false;
+  let live = 0;
+  for (const { state: name } of state.workers.values()) {
+    if (name !== "lost" && name !== "gone") live++;
+  }
+  return new Set(deaths).size >= Math.min(limits.deathsMax, live);
 }
 
 /** Attempts that are known to have started, or that nobody can say of: those that held amounts. */
@@ -286,7 +296,7 @@ function requeueAll(
     state.totals.attemptsLost++;
     if (!charged.has(task)) continue;
     const before = job.deaths.get(task) ?? [];
-    if (!before.includes(worker.number)) job.deaths.set(task, [...before, worker.number]);
+    job.deaths.set(task, [...before, worker.number]);
   }
   if (job.ended !== "") dropKeyIfUnused(state, job);
   touch(state, job, worker);
