@@ -348,18 +348,18 @@ export class Sessions {
             kill,
             recorded: found.reports,
             resend,
-            draining: found.state.startsWith("drain"),
           };
         },
         (verdict) => {
           if (!verdict || session.phase !== "registering" || this.#bound.get(worker) !== session)
             return;
           session.phase = "active";
-          const { kill, recorded, resend, draining } = verdict;
+          const { kill, recorded, resend } = verdict;
           session.connection.send([{ kind: "verdict", term: this.#term, kill, recorded }]);
           loop.peek((state) => {
+            // Whatever it is: a drain may have been taken back while nobody could tell the worker.
+            this.#drain(state, worker);
             session.connection.send(startMessages(state, resend));
-            if (draining) this.#drain(state, worker);
           });
           for (const range of message.started) this.#hints.started(worker, range);
           loop.poke();
