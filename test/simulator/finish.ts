@@ -1,6 +1,9 @@
 // The end of a run: has everything come to rest, and is what clients find what they were promised?
 
+import { attemptOf, isHeld, stateOf, workerOf } from "../../src/core/columns.ts";
 import { unended } from "../../src/core/commands/end-job.ts";
+import { explain } from "../../src/core/explain.ts";
+import { taskState } from "../../src/protocol/model.ts";
 import { stateOfCode } from "./archive.ts";
 import type { AckedJob } from "./clients.ts";
 import { resultOf } from "./executor.ts";
@@ -29,6 +32,33 @@ export function unsettledText(world: World): string {
   }
   if (world.archive.watermark < world.journal.head.index) left.push("the archive is behind");
   return left.join(", ");
+}
+
+/** For people who look at a run that does not end. */
+export function stuckText(world: World): string {
+  const { shadow } = world.checker;
+  const lines: string[] = [];
+  for (const job of shadow.jobs.values()) {
+    for (let task = 0; task < job.tasks.count; task++) {
+      if (stateOf(job.tasks, task) >= taskState.succeeded && !isHeld(job.tasks, task)) continue;
+      const { state, verdict } = explain(shadow, job, task, shadow.time);
+      const at = `attempt ${attemptOf(job.tasks, task)} on ${workerOf(job.tasks, task)}`;
+      lines.push(`  ${job.number}/${task} (${job.spec.task}) ${state}, ${at}: ${verdict}`);
+      if (lines.length > 20) break;
+    }
+  }
+  for (const { number, info, state, term, active, ahead, used } of shadow.workers.values()) {
+    const text = JSON.stringify({ state, term, active: [...active], ahead, used: [...used] });
+    lines.push(`  worker ${number} ${info.id} of ${shadow.term}: ${text}`);
+  }
+  for (const { plan, life } of world.workers) {
+    const { agent } = life ?? {};
+    lines.push(
+      `  agent ${plan.id}: term ${agent?.term} leader ${agent?.leader} held ${agent?.held} known ` +
+        `${agent?.known} unrecorded ${agent?.unrecorded.length} draining ${agent?.draining}`,
+    );
+  }
+  return lines.join("\n");
 }
 
 export function finalChecks(world: World): void {

@@ -160,7 +160,7 @@ export class SimMaster {
     const last = this.#snapshots.at(-1);
     const from = last?.index ?? 0;
     const { watermark } = world.archive;
-    if (watermark <= from) return;
+    if (watermark <= from + (world.calm ? 20 : 0)) return;
     const upTo = world.random.disk.chance(0.5)
       ? watermark
       : world.random.disk.between(from + 1, watermark);

@@ -122,10 +122,18 @@ export class Operator {
   /** The faults are over: nothing stays paused, limited or drained. */
   calm(): void {
     for (const name of queueNames) this.#queue(name, false, { runningMax: 0 });
-    this.undrain();
+    this.#undrain();
   }
 
-  undrain(): void {
+  /** What was on its way when the faults were over may have come later. */
+  keepCalm(): void {
+    for (const { name, paused, settings } of this.#world.checker.shadow.queues.values()) {
+      if (paused || settings.runningMax > 0) this.#queue(name, false, { runningMax: 0 });
+    }
+    this.#undrain();
+  }
+
+  #undrain(): void {
     for (const worker of this.#world.checker.shadow.workers.values()) {
       if (worker.state !== "draining" && worker.state !== "drained") continue;
       this.#drainOne(worker.number, { undo: true, deadlineMs: 0, exit: false });

@@ -10,7 +10,7 @@ import { Checker } from "./checker.ts";
 import { SimClient } from "./clients.ts";
 import type { SimInput } from "./executor.ts";
 import { Faults } from "./faults.ts";
-import { finalChecks, isSettled, unsettledText } from "./finish.ts";
+import { finalChecks, isSettled, stuckText, unsettledText } from "./finish.ts";
 import { SimJournal } from "./journal.ts";
 import { drawKnobs } from "./knobs.ts";
 import type { Knobs } from "./knobs.ts";
@@ -92,7 +92,7 @@ export class World {
     this.#until(this.knobs.faultsMs, () => false);
     this.#heal();
     const settled = this.#until(this.timeline.now + settleMs, () => isSettled(this));
-    if (!settled) this.fail(`liveness: ${unsettledText(this)}`);
+    if (!settled) this.fail(`liveness: ${unsettledText(this)}\n${stuckText(this)}`);
     finalChecks(this);
   }
 
@@ -126,7 +126,7 @@ export class World {
         const odds = this.calm ? 1 : worker.machineDown ? 0.05 : 0.3;
         if (!worker.life && worker.lives > 0 && this.random.faults.chance(odds)) worker.start();
       }
-      if (this.calm) this.operator.undrain();
+      if (this.calm) this.operator.keepCalm();
       this.#supervise();
     });
   }
