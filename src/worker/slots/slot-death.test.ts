@@ -100,6 +100,15 @@ describe("when a worker is killed", () => {
     await until(() => !pids.some(isAlive));
   });
 
+  test("a daemon that left the command's group and session dies with it", async () => {
+    const script = `setsid sh -c 'echo $$ > ${dataDir}/daemon; exec sleep 1000' &
+      echo $PPID > ${dataDir}/slot; wait`;
+    startWorker({ kind: "command", argv: ["sh", "-c", script], env: {}, stdin: "none" }, "");
+    const pids = await pidsOf(["slot", "daemon"]);
+    parent?.kill("SIGKILL");
+    await until(() => !pids.some(isAlive));
+  });
+
   test("a stopped slot, whose watchdog cannot act, is killed by the next worker's start", async () => {
     startWorker(functionCode, busy(dataDir));
     const [slot = 0, child = 0] = await pidsOf(["slot", "child"]);
