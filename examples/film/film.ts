@@ -72,7 +72,7 @@ async function watch(skein: Skein, map: JobHandle<unknown>, total: number): Prom
     process.kill(worker.pid, "SIGKILL");
     victim = worker.id;
     line.note(
-      `Killed worker ${worker.id} (process ${worker.pid}) with SIGKILL, ${worker.assigned} tasks on it.`,
+      `Killed worker ${worker.id} (process ${worker.pid}) with SIGKILL; it had ${plural(worker.assigned, "task")}.`,
     );
   }
   line.end();
@@ -93,7 +93,7 @@ function summarise(
     ["attempts", `${map.attempts + reduce.attempts}`],
     [
       "lost with a worker",
-      `${map.attemptsLost + reduce.attemptsLost} attempts on ${run.victim}, all restarted`,
+      `${plural(map.attemptsLost + reduce.attemptsLost, "attempt")} on ${run.victim}, restarted elsewhere`,
     ],
     ["wall time", `${(run.wallMs / 1000).toFixed(1)} s`],
     ["run time of all tasks", `${(runMs / 1000).toFixed(1)} s`],
@@ -103,6 +103,10 @@ function summarise(
   console.log();
   for (const [name = "", value = ""] of rows) console.log(`  ${name.padEnd(22)}${value}`);
   console.log();
+}
+
+function plural(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
 process.exitCode = await main().catch((error: unknown) => {
