@@ -1,11 +1,46 @@
 import { defineConfig } from "vitest/config";
 
+// Three projects, one after the other, so that none disturbs the clocks of the next:
+//   unit       what stands beside the code, conformance of the engines, tidy, examples
+//   cluster    the simulator's seeds and the scenarios: deterministic, busy on one core each
+//   processes  real masters and workers, killed and cut off: one file at a time, the machine to itself
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    pool: "forks",
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    pool: "forks",
-    maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "examples/**/*.test.ts", "test/tidy{.test.ts,/*.test.ts}"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "cluster",
+          include: ["test/simulator/**/*.test.ts", "test/scenarios/**/*.test.ts"],
+          maxWorkers: 2,
+          testTimeout: 180_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "processes",
+          include: ["test/processes/**/*.test.ts"],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
   },
 });
