@@ -37,6 +37,10 @@ export interface MasterOptions {
   readonly strictQueues?: boolean;
   /** Another journal than SQLite in the data directory: a URL of journal/engines.ts. */
   readonly journalUrl?: string;
+  /** When a silent worker is lost (W4); the default unless set. */
+  readonly lostAfterMs?: number | undefined;
+  /** After how much journal a snapshot is made (A4); the defaults unless set. */
+  readonly snapshotEvery?: { readonly bytes?: number; readonly batches?: number } | undefined;
 }
 
 export interface RunningMaster extends AsyncDisposable {
@@ -96,7 +100,9 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
     if (history.added < index)
       throw new Error(`the history ends at ${history.added}, not ${index}`);
   };
-  const keep = { dir: dir.master, journal, archive, historyHas, log };
+  const { bytes, batches } = options.snapshotEvery ?? {};
+  const every = { everyBytes: bytes, everyBatches: batches };
+  const keep = { dir: dir.master, journal, archive, historyHas, log, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -124,6 +130,7 @@ async function createMaster(
     kept,
     usage,
     log,
+    lostAfterMs: options.lostAfterMs,
     ground: () =>
       ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
     halt,

@@ -50,6 +50,8 @@ export interface SessionsPorts {
   readonly journalId: string;
   readonly version: string;
   readonly identity: LoopIdentity;
+  /** W4; the default unless set. */
+  readonly lostAfterMs?: number | undefined;
   /** Dials the worker's own port twice (W5); says whether anything answered. */
   dial(address: string, done: (answers: boolean) => void): void;
   onLogChunk(worker: number, chunk: LogChunk): void;
@@ -282,7 +284,7 @@ export class Sessions {
         master: { id: identity.id, incarnation: identity.incarnation },
         masters: identity.addresses,
         suspectAfterMs: limits.suspectAfterMs,
-        lostAfterMs: limits.lostAfterMs,
+        lostAfterMs: this.#ports.lostAfterMs ?? limits.lostAfterMs,
       },
     ]);
     if (loop.leads) session.connection.send([{ kind: "lead", term: this.#term }]);
@@ -430,7 +432,7 @@ export class Sessions {
       this.#watches.delete(worker);
       return;
     }
-    if (silence > limits.lostAfterMs) {
+    if (silence > (this.#ports.lostAfterMs ?? limits.lostAfterMs)) {
       this.#lose(
         worker,
         known.incarnation,

@@ -26,8 +26,8 @@ export interface SnapshotKeeperOptions {
   readonly historyHas: (index: number) => Promise<void>;
   readonly log: Log;
   /** Journal bytes and batches after which a snapshot is made. */
-  readonly everyBytes?: number;
-  readonly everyBatches?: number;
+  readonly everyBytes?: number | undefined;
+  readonly everyBatches?: number | undefined;
 }
 
 export class SnapshotKeeper implements AsyncDisposable {

@@ -33,6 +33,7 @@ export interface WiringOptions {
   readonly kept: Kept;
   readonly usage: UsageWatch;
   readonly log: Log;
+  readonly lostAfterMs?: number | undefined;
   readonly ground: () => Promise<Grounded>;
   readonly halt: (why: Error) => void;
 }
@@ -67,6 +68,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     journalId: kept.journal.journalId,
     version: options.version,
     identity: options.identity,
+    lostAfterMs: options.lostAfterMs,
     dial: dialTwice,
     onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
     onWorkerGone: (worker) => logs.gone(worker),

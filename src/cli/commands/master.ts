@@ -50,7 +50,8 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   // Loaded here, so that --help comes at once.
   const { startMaster } = await import("../../master/master.ts");
   const { host, port, id, allowHost: allowHosts = [], strictQueues = false } = options;
-  const starting = startMaster({ dataDir, host, port, id, log, allowHosts, strictQueues });
+  const settings = { host, port, id, allowHosts, strictQueues, ...testSettings(cli.io.env) };
+  const starting = startMaster({ dataDir, log, ...settings });
   await using master = await starting.catch((error: unknown) => {
     throw haltError(error);
   });
@@ -71,6 +72,16 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
   void told.insisted.then(() => process.exit(exitCodes.interrupted));
   await master.stop();
+}
+
+/** For tests that cannot wait: no option names them, and nothing promises that they stay. */
+function testSettings(env: Cli["io"]["env"]) {
+  const number = (name: string) => (env[name] ? Number(env[name]) : undefined);
+  const batches = number("SKEIN_SNAPSHOT_BATCHES");
+  return {
+    lostAfterMs: number("SKEIN_LOST_AFTER_MS"),
+    ...(batches === undefined ? {} : { snapshotEvery: { batches } }),
+  };
 }
 
 /** A journal that must not be used is no bug of this program: its error says itself what to do. */
