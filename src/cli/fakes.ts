@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { errorKinds } from "../protocol/errors.ts";
 import type { ErrorCode } from "../protocol/errors.ts";
-import type { JobView, TaskView, WorkerView } from "../protocol/routes.ts";
+import type { JobView, TaskView, WorkerView } from "../protocol/views.ts";
 import type { Io, Sink } from "./io.ts";
 import { runCli } from "./program.ts";
 

@@ -3,18 +3,18 @@
 
 import type { z } from "zod";
 import type { LogRecord } from "../protocol/log-record.ts";
+import type { routes } from "../protocol/routes.ts";
+import type { SubmitInput } from "../protocol/job-spec.ts";
 import type {
   JobView,
   QueueView,
-  routes,
   StatusView,
-  SubmitInput,
   TaskDetailView,
   TaskView,
   versionSchema,
   WhyView,
   WorkerView,
-} from "../protocol/routes.ts";
+} from "../protocol/views.ts";
 import { Caller } from "./calls.ts";
 import type { CallOptions } from "./calls.ts";
 import { IdempotencyKeys, newClientId } from "./keys.ts";

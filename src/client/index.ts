@@ -29,14 +29,13 @@ export type { ErrorCode, ErrorDetails } from "../protocol/errors.ts";
 export type { LogRecord } from "../protocol/log-record.ts";
 export { decodeOutcomes, outcomeItem } from "../protocol/outcome-block.ts";
 export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
+export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
 export type {
-  JobSpecInput,
   JobView,
   QueueView,
   StatusView,
-  SubmitInput,
   TaskDetailView,
   TaskView,
   WhyView,
   WorkerView,
-} from "../protocol/routes.ts";
+} from "../protocol/views.ts";

@@ -5,7 +5,7 @@ import { attemptOf, stateOf, workerOf } from "../core/columns.ts";
 import type { Job, Queue, State, Worker } from "../core/state.ts";
 import { endReason, taskState, taskStates } from "../protocol/model.ts";
 import type { TaskCounts } from "../protocol/model.ts";
-import type { JobView, QueueView, TaskView, WorkerView } from "../protocol/routes.ts";
+import type { JobView, QueueView, TaskView, WorkerView } from "../protocol/views.ts";
 
 /** ISO 8601, or null for "not yet". */
 export function iso(wall: number): string | null {

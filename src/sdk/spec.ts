@@ -1,7 +1,7 @@
 // From a definition and a submit's options to what travels: defaults are left out, the master fills them.
 
 import { SkeinError } from "../protocol/errors.ts";
-import type { JobSpecInput } from "../protocol/routes.ts";
+import type { JobSpecInput } from "../protocol/job-spec.ts";
 import type { Task, TaskNeeds, TaskPolicy } from "./define-task.ts";
 import { parseDuration, parseMemoryMiB } from "./units.ts";
 import type { Duration } from "./units.ts";

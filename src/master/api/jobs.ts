@@ -3,7 +3,7 @@
 import type { Job, State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { hashPattern } from "../../protocol/ids.ts";
-import type { JobView } from "../../protocol/routes.ts";
+import type { JobView } from "../../protocol/views.ts";
 import type { JobsQuery } from "../archive/archive.ts";
 import { ask, look } from "../context.ts";
 import { jobStateOf, jobView } from "../views.ts";

@@ -4,7 +4,7 @@
 import type { Job, State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import type { JobSpec } from "../../protocol/model.ts";
-import type { JobView } from "../../protocol/routes.ts";
+import type { JobView } from "../../protocol/views.ts";
 import { archiveLimits } from "../archive/archive.ts";
 import type { JobRow } from "../archive/archive.ts";
 import { look } from "../context.ts";

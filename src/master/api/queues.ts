@@ -1,7 +1,7 @@
 // Queues: named lines that jobs wait in.
 
 import type { QueueSettings } from "../../protocol/model.ts";
-import type { QueueView } from "../../protocol/routes.ts";
+import type { QueueView } from "../../protocol/views.ts";
 import { ask, look } from "../context.ts";
 import { queueView } from "../views.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";

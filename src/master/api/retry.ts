@@ -9,7 +9,7 @@ import { isReferenceLine, splitLines } from "../../protocol/lines.ts";
 import type { ReferenceLine } from "../../protocol/lines.ts";
 import type { JobSpec } from "../../protocol/model.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
-import type { JobView } from "../../protocol/routes.ts";
+import type { JobView } from "../../protocol/views.ts";
 import type { Archive } from "../archive/archive.ts";
 import { ask } from "../context.ts";
 import { jobView } from "../views.ts";

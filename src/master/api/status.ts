@@ -5,7 +5,7 @@ import { unended } from "../../core/commands/end-job.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { TaskCounts } from "../../protocol/model.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
-import type { StatusView } from "../../protocol/routes.ts";
+import type { StatusView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { look } from "../context.ts";
 import { countsOf } from "../views.ts";

@@ -4,7 +4,7 @@ import { attemptOf, stateOf, workerOf } from "../../core/columns.ts";
 import type { Job, State } from "../../core/state.ts";
 import { isReferenceLine } from "../../protocol/lines.ts";
 import { endReasons, taskState } from "../../protocol/model.ts";
-import type { TaskDetailView, TaskView } from "../../protocol/routes.ts";
+import type { TaskDetailView, TaskView } from "../../protocol/views.ts";
 import type { AttemptRecord, RecordedOutcome } from "../archive/archive.ts";
 import { iso } from "../views.ts";
 import type { ApiContext, Call } from "./handlers.ts";

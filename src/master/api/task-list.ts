@@ -6,7 +6,7 @@ import type { Job, State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { taskState, taskStates } from "../../protocol/model.ts";
 import type { TaskState } from "../../protocol/model.ts";
-import type { TaskView } from "../../protocol/routes.ts";
+import type { TaskView } from "../../protocol/views.ts";
 import { archiveLimits } from "../archive/archive.ts";
 import type { JobRow } from "../archive/archive.ts";
 import type { ApiContext, Call } from "./handlers.ts";

@@ -7,7 +7,7 @@ import { SkeinError } from "../../protocol/errors.ts";
 import { taskName } from "../../protocol/ids.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
-import type { TaskView, WhyView } from "../../protocol/routes.ts";
+import type { TaskView, WhyView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { ask } from "../context.ts";
 import { taskView } from "../views.ts";

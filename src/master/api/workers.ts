@@ -2,7 +2,7 @@
 
 import type { State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
-import type { WorkerView } from "../../protocol/routes.ts";
+import type { WorkerView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { ask, look } from "../context.ts";
 import { workerView } from "../views.ts";

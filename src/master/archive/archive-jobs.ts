@@ -7,7 +7,7 @@
 //       change in one transaction.
 
 import type { StatementSyncInstance } from "@photostructure/sqlite";
-import type { JobView } from "../../protocol/routes.ts";
+import type { JobView } from "../../protocol/views.ts";
 import { single, type Connection } from "./archive-connection.ts";
 import { finalState, finalStates } from "./archive-wire.ts";
 import type { FinalState, JobCreated, JobRow, JobsPage, JobsQuery, Labels } from "./archive.ts";

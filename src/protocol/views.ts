@@ -1,0 +1,171 @@
+// How the API shows jobs, tasks, workers, queues and the cluster.
+
+import { z } from "zod";
+
+export const counts = z.object({
+  waiting: z.int(),
+  ready: z.int(),
+  backoff: z.int(),
+  assigned: z.int(),
+  succeeded: z.int(),
+  failed: z.int(),
+  cancelled: z.int(),
+});
+
+export const jobSchema = z.object({
+  id: z.string(),
+  number: z.int(),
+  state: z.enum(["open", "waiting", "running", "succeeded", "failed", "cancelled"]),
+  task: z.string(),
+  kind: z.enum(["function", "command"]),
+  queue: z.string(),
+  priority: z.int(),
+  labels: z.record(z.string(), z.string()),
+  namespace: z.string(),
+  by: z.string(),
+  parent: z.string().nullable(),
+  retryOf: z.string().nullable(),
+  after: z.array(z.object({ job: z.string(), mode: z.enum(["all", "each"]) })),
+  tasks: z.int(),
+  counts,
+  /** Attempts started, and those that ended without an outcome because their worker was lost. */
+  attempts: z.int(),
+  attemptsLost: z.int(),
+  /** Run time of all attempts that ended, in milliseconds. */
+  runMs: z.number(),
+  /** Wall clock, ISO 8601; null where it has not happened. */
+  created: z.string(),
+  started: z.string().nullable(),
+  ended: z.string().nullable(),
+  /** Retired to the archive. */
+  retired: z.boolean(),
+});
+export type JobView = z.infer<typeof jobSchema>;
+
+export const attemptSchema = z.object({
+  attempt: z.int(),
+  worker: z.string(),
+  state: z.enum(["assigned", "running", "succeeded", "failed", "cancelled", "lost", "given_back"]),
+  reason: z.string().nullable(),
+  charged: z.boolean(),
+  started: z.string().nullable(),
+  ended: z.string().nullable(),
+  runMs: z.number().nullable(),
+  log: z.object({ worker: z.string(), file: z.string(), length: z.int() }).nullable(),
+  error: z.unknown().nullable(),
+});
+
+export const taskSchema = z.object({
+  job: z.string(),
+  task: z.int(),
+  name: z.string(),
+  state: z.enum([
+    "waiting",
+    "ready",
+    "backoff",
+    "assigned",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+  ]),
+  reason: z.string().nullable(),
+  attempt: z.int(),
+  worker: z.string().nullable(),
+  fence: z.int().nullable(),
+  progress: z.object({ percent: z.number(), message: z.string().optional() }).nullable(),
+});
+export type TaskView = z.infer<typeof taskSchema>;
+
+export const taskDetailSchema = taskSchema.extend({
+  attempts: z.array(attemptSchema),
+  input: z.unknown().optional(),
+  result: z.unknown().optional(),
+  error: z.unknown().optional(),
+});
+export type TaskDetailView = z.infer<typeof taskDetailSchema>;
+
+export const whySchema = z.object({
+  task: z.string(),
+  state: z.string(),
+  /** One sentence. */
+  verdict: z.string(),
+  reasons: z.array(
+    z.object({
+      /** The filter or rule that says so. */
+      rule: z.string(),
+      text: z.string(),
+      workers: z.array(z.string()),
+    }),
+  ),
+});
+export type WhyView = z.infer<typeof whySchema>;
+
+export const workerSchema = z.object({
+  id: z.string(),
+  number: z.int(),
+  incarnation: z.string(),
+  state: z.enum(["active", "suspect", "draining", "drained", "lost", "gone"]),
+  hostname: z.string(),
+  pid: z.int(),
+  version: z.string(),
+  node: z.string(),
+  address: z.string(),
+  pool: z.string(),
+  labels: z.record(z.string(), z.string()),
+  amounts: z.record(z.string(), z.number()),
+  used: z.record(z.string(), z.number()),
+  assigned: z.int(),
+  ahead: z.int(),
+  running: z.int(),
+  connected: z.boolean(),
+});
+export type WorkerView = z.infer<typeof workerSchema>;
+
+export const queueSchema = z.object({
+  name: z.string(),
+  paused: z.boolean(),
+  pausedReason: z.string().nullable(),
+  weight: z.int(),
+  runningMax: z.int(),
+  queuedMax: z.int(),
+  /** Tasks that are not assigned: ready, in back-off, or waiting for something. */
+  waiting: z.int(),
+  assigned: z.int(),
+  jobs: z.int(),
+});
+export type QueueView = z.infer<typeof queueSchema>;
+
+export const statusSchema = z.object({
+  verdict: z.string(),
+  journal: z.object({
+    id: z.string(),
+    engine: z.string(),
+    index: z.int(),
+    trimmed: z.int(),
+    bytes: z.number(),
+  }),
+  master: z.object({
+    id: z.string(),
+    incarnation: z.string(),
+    version: z.string(),
+    node: z.string(),
+    pid: z.int(),
+    leads: z.boolean(),
+    term: z.int(),
+    address: z.string(),
+    since: z.string(),
+  }),
+  /** What can be lost, in words. */
+  survives: z.string(),
+  workers: z.object({ active: z.int(), suspect: z.int(), draining: z.int(), lost: z.int() }),
+  slots: z.object({ cpu: z.number(), used: z.number() }),
+  jobs: z.object({ unfinished: z.int(), finished: z.int() }),
+  tasks: counts,
+  stateBytes: z.number(),
+  snapshot: z.object({ index: z.int() }).nullable(),
+  archive: z.object({ watermark: z.int() }),
+});
+export type StatusView = z.infer<typeof statusSchema>;
+
+export const versionSchema = z.object({ version: z.string(), protocol: z.int(), node: z.string() });
