@@ -22,6 +22,7 @@ import { attemptOf, isEnded, isHeld, stateOf, workerOf } from "../columns.ts";
 import type { Effect } from "../effect.ts";
 import type { AttemptFailed, Outcomes, Released, Reported, Unassigned } from "../entry.ts";
 import { present } from "../invariants.ts";
+import { refuse } from "../refusal.ts";
 import type { Answer } from "../refusal.ts";
 import type { Job, State, Worker } from "../state.ts";
 import {
@@ -57,6 +58,10 @@ export function report(turn: Turn, request: ReportRequest): Answer {
   const worker = turn.state.workers.get(request.worker);
   if (!worker || worker.info.incarnation !== request.incarnation) return { ok: true };
   if (request.n <= worker.reports) return { ok: true };
+  // Reports are recorded up to a number: one that is missing before this one would be taken for recorded.
+  if (request.n > worker.reports + 1) {
+    return refuse("conflict", `Report ${request.n} came before report ${worker.reports + 1}.`);
+  }
   for (const block of request.blocks) reportBlock(turn, worker, block.job, block.bytes);
   for (const range of request.returned) giveBack(turn, worker, range);
   emit(turn, { kind: "reported", v: 1, worker: worker.number, n: request.n });
