@@ -23,6 +23,7 @@ import { addTimer } from "../timers.ts";
 import { release, touch, unassign } from "../tasks.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
+import { couldEverRun } from "../placement/filters.ts";
 import { dropKeyIfUnused } from "./end-job.ts";
 import { sweep } from "./stop.ts";
 
@@ -188,7 +189,7 @@ function loseWorker(
   const charged = loss.gone ? [] : chargedDeaths(turn.state, worker, loss.started);
   const poisoned = charged.filter(([number, task]) => {
     const before = turn.state.jobs.get(number)?.deaths.get(task) ?? [];
-    return isPoison(turn.state, [...before, worker.number]);
+    return isPoison(turn.state, number, [...before, worker.number]);
   });
   emit(turn, {
     kind: "workerLost",
@@ -204,12 +205,14 @@ function loseWorker(
   }
 }
 
-/** W9: three deaths by different workers; where there are fewer workers, by all of them. */
-function isPoison(state: State, deaths: readonly number[]): boolean {
-  if (deaths.length < limits.deathsMax) return false;
+/** W9: three deaths by different workers; where fewer could ever run it, by all of those. */
+function isPoison(state: State, number: number, deaths: readonly number[]): boolean {
+  const job = state.jobs.get(number);
+  if (!job || deaths.length < limits.deathsMax) return false;
   let live = 0;
-  for (const { state: name } of state.workers.values()) {
-    if (name !== "lost" && name !== "gone") live++;
+  for (const worker of state.workers.values()) {
+    if (worker.state === "lost" || worker.state === "gone") continue;
+    if (couldEverRun(state, job, worker)) live++;
   }
   return new Set(deaths).size >= Math.min(limits.deathsMax, live);
 }

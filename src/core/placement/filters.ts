@@ -2,6 +2,7 @@
 // sentence (S5). `place` and `explain` ask the same ones, so that the answer is the truth.
 
 import { fitCount, slotCount } from "../accounting.ts";
+import { makeClass } from "../classes.ts";
 import type { Job, Queue, State, TaskClass, Worker } from "../state.ts";
 
 export interface WorkerFilter {
@@ -83,6 +84,14 @@ export function isEligible(state: State, job: Job, own: TaskClass, worker: Worke
     if (filter.refuses(state, job, own, worker) !== undefined) return false;
   }
   return true;
+}
+
+/** As workers are: nothing but another worker could change it. */
+export function couldEverRun(state: State, job: Job, worker: Worker): boolean {
+  const own = state.classes.get(job.classKey) ?? makeClass(job);
+  return workerFilters.every(
+    (filter) => filter.passing || filter.refuses(state, job, own, worker) === undefined,
+  );
 }
 
 export function isLargeEnough(job: Job, worker: Worker): boolean {
