@@ -11,7 +11,6 @@
 //       in no other way; a reset alone is not a loss.
 //   S4. After an election every deadline starts anew; a stall of this process is added to all (L7).
 
-import { reconcile } from "../core/reconcile.ts";
 import type { Effect } from "../core/effect.ts";
 import type { Recall } from "../core/placement/recall.ts";
 import type { State } from "../core/state.ts";
@@ -20,7 +19,6 @@ import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
 import type {
-  AttemptRange,
   LogChunk,
   MasterMessage,
   TaskProgress,
@@ -35,6 +33,7 @@ import { Hints } from "./hints.ts";
 import type { Loop, LoopIdentity } from "./loop.ts";
 import { startMessages } from "./orders.ts";
 import type { Started } from "./orders.ts";
+import { cancelMessage, drainMessage, verdictMessages } from "./verdict.ts";
 
 /** One connection of a worker; frames, acks and pings are below it. */
 export interface Connection {
@@ -65,6 +64,8 @@ interface Session {
   worker: number;
   incarnation: string;
   phase: "dialled" | "greeted" | "registering" | "active" | "closed";
+  /** What came behind a registration that is not decided yet. */
+  readonly early: WorkerMessage[];
   load: WorkerLoad | null;
 }
 
@@ -159,7 +160,7 @@ export class Sessions {
       if (effect.kind === "start") this.#collect(starts, effect);
       else if (effect.kind === "cancel") {
         this.#flush(state, starts);
-        this.#cancel(effect.worker, [effect], effect.reason);
+        this.sendTo(effect.worker, cancelMessage(this.#term, effect));
       } else if (effect.kind === "drain") this.#drain(state, effect.worker);
       else if (effect.kind === "recorded") {
         this.sendTo(effect.worker, { kind: "recorded", term: this.#term, n: effect.n });
@@ -188,23 +189,9 @@ export class Sessions {
     starts.clear();
   }
 
-  #cancel(worker: number, ranges: readonly AttemptRange[], reason: number): void {
-    const plain = ranges.map(({ job, first, count, attempt }) => ({ job, first, count, attempt }));
-    this.sendTo(worker, { kind: "cancel", term: this.#term, ranges: plain, reason });
-  }
-
   #drain(state: State, number: number): void {
     const worker = state.workers.get(number);
-    if (!worker) return;
-    const on = worker.state === "draining" || worker.state === "drained";
-    const left = worker.drainDeadline === 0 ? 0 : Math.max(1, worker.drainDeadline - state.time);
-    this.sendTo(number, {
-      kind: "drain",
-      term: this.#term,
-      on,
-      exit: worker.drainExit,
-      deadlineMs: on ? left : 0,
-    });
+    if (worker) this.sendTo(number, drainMessage(state, worker));
   }
 
   // ── what workers say ───────────────────────────────────────────────────────────────────
@@ -216,14 +203,17 @@ export class Sessions {
       worker: 0,
       incarnation: "",
       phase: "dialled",
+      early: [],
       load: null,
     });
   }
 
-  /** Any frame, a ping included, is a sign of life (W4). */
+  /** Any frame, a ping included, is a sign of life (W4), also while its registration is on its way. */
   heard(connection: Connection): void {
     const session = this.#sessions.get(connection);
-    if (session && session.worker !== 0 && this.#bound.get(session.worker) === session) {
+    if (!session) return;
+    if (session.phase === "registering") this.#aliveBeforeBound(session);
+    else if (session.worker !== 0 && this.#bound.get(session.worker) === session) {
       this.#alive(session);
     }
   }
@@ -235,8 +225,12 @@ export class Sessions {
     if (session.hello === null)
       return this.#refuse(session, "bad_request", "The first message must be hello.");
     if (message.kind === "register") return this.#register(session, message);
-    // Whatever else a session says counts only while it is the worker's own and of this term (S2).
-    if (session.worker === 0 || this.#bound.get(session.worker) !== session) return;
+    // Whatever else a session says counts only while it is the worker's own and of this term (S2). What comes
+    // behind a registration waits for it: a report that was dropped would be taken for recorded later.
+    if (session.worker === 0 || this.#bound.get(session.worker) !== session) {
+      if (session.phase === "registering") session.early.push(message);
+      return;
+    }
     if (message.kind === "report") this.#report(session, message);
     else if (message.kind === "progress") this.#progress(session, message);
     else if (message.kind === "logChunk") this.#ports.onLogChunk(session.worker, message);
@@ -307,6 +301,7 @@ export class Sessions {
     const otherAnswers =
       other !== undefined && other !== session && !sameLife && this.#isHeard(known);
     session.phase = "registering";
+    session.early.length = 0;
     const started = this.#hints.startedBy(known);
     const request = { kind: "register", info: message.info, otherAnswers, started } as const;
     loop.request(request, 1_024, (answer) => {
@@ -319,6 +314,7 @@ export class Sessions {
       this.#bind(session, answer.worker, message.info.incarnation);
       for (const report of message.reports) this.#report(session, report);
       this.#settle(session, message);
+      for (const early of session.early.splice(0)) this.received(session.connection, early);
     });
   }
 
@@ -340,33 +336,22 @@ export class Sessions {
     const { loop } = this.#ports;
     const { worker, incarnation } = session;
     const request = { kind: "settleHeld", worker, incarnation, held: message.held } as const;
-    loop.request(request, 64, () => {
-      loop.read(
-        (state) => {
-          const found = state.workers.get(worker);
-          if (!found || found.info.incarnation !== incarnation) return undefined;
-          const { kill, resend } = reconcile(state, found, message.held);
-          return {
-            kill,
-            recorded: found.reports,
-            resend,
-          };
-        },
-        (verdict) => {
-          if (!verdict || session.phase !== "registering" || this.#bound.get(worker) !== session)
-            return;
-          session.phase = "active";
-          const { kill, recorded, resend } = verdict;
-          session.connection.send([{ kind: "verdict", term: this.#term, kill, recorded }]);
-          loop.peek((state) => {
-            // Whatever it is: a drain may have been taken back while nobody could tell the worker.
-            this.#drain(state, worker);
-            session.connection.send(startMessages(state, resend));
-          });
-          for (const range of message.started) this.#hints.started(worker, range);
-          loop.poke();
-        },
-      );
+    loop.request(request, 64, (answer) => {
+      // What could not be decided now is said anew by the next registration.
+      if (!answer.ok) return session.connection.close(answer.message);
+      const look = (state: State): MasterMessage[] | undefined => {
+        const found = state.workers.get(worker);
+        if (found?.info.incarnation !== incarnation) return undefined;
+        return verdictMessages(state, found, message.held);
+      };
+      loop.read(look, (verdict) => {
+        if (session.phase !== "registering" || this.#bound.get(worker) !== session) return;
+        if (!verdict) return session.connection.close("another process took this worker's place");
+        session.phase = "active";
+        session.connection.send(verdict);
+        for (const range of message.started) this.#hints.started(worker, range);
+        loop.poke();
+      });
     });
   }
 
@@ -409,6 +394,16 @@ export class Sessions {
     this.#news(session.worker, session.incarnation, "heard");
   }
 
+  #aliveBeforeBound({ hello, incarnation }: Session): void {
+    const id = hello?.id ?? "";
+    const worker = this.#ports.loop.peek((state) => {
+      const known = state.workers.get(state.workerNumbers.get(id) ?? 0);
+      return known?.info.incarnation === incarnation ? known.number : 0;
+    });
+    const watch = this.#watches.get(worker);
+    if (watch) watch.heardAt = this.#ports.clock.now();
+  }
+
   #tick(): void {
     if (this.#stopped) return;
     const now = this.#ports.clock.now();
@@ -416,14 +411,25 @@ export class Sessions {
     this.#lastTick = now;
     if (stall > tickMs) for (const watch of this.#watches.values()) watch.heardAt += stall; // L7
     if (this.#ports.loop.leads) {
+      this.#watchAll(now);
       for (const [worker, watch] of this.#watches) this.#check(worker, watch, now);
     }
     this.#ports.clock.after(tickMs, () => this.#tick());
   }
 
+  /** A worker whose session ended before its registration was answered must not be forgotten. */
+  #watchAll(now: number): void {
+    this.#ports.loop.peek((state) => {
+      for (const { number, state: name } of state.workers.values()) {
+        if (name !== "lost" && name !== "gone" && !this.#watches.has(number)) {
+          this.#watch(number, now);
+        }
+      }
+    });
+  }
+
   #check(worker: number, watch: Watch, now: number): void {
     const silence = now - watch.heardAt;
-    if (silence < limits.suspectAfterMs) return;
     const known = this.#ports.loop.peek((state) => {
       const found = state.workers.get(worker);
       return found && { incarnation: found.info.incarnation, state: found.state };
@@ -432,7 +438,11 @@ export class Sessions {
       this.#watches.delete(worker);
       return;
     }
-    if (silence > (this.#ports.lostAfterMs ?? limits.lostAfterMs)) {
+    if (silence < limits.suspectAfterMs) {
+      // It was heard while the news of its silence was still on its way, or that of its return was lost.
+      if (known.state === "suspect" && !watch.silent)
+        this.#news(worker, known.incarnation, "heard");
+    } else if (silence > (this.#ports.lostAfterMs ?? limits.lostAfterMs)) {
       this.#lose(
         worker,
         known.incarnation,

@@ -1,0 +1,72 @@
+// The full answer to a registration (W2), as messages. Pure: state in, messages out.
+
+import { attemptOf, isHeld, workerOf } from "../core/columns.ts";
+import { reconcile } from "../core/reconcile.ts";
+import type { HeldRange } from "../core/reconcile.ts";
+import type { State, Worker } from "../core/state.ts";
+import type { MasterCancel, MasterDrain, MasterMessage } from "../protocol/messages.ts";
+import { endReasons } from "../protocol/model.ts";
+import { startMessages } from "./orders.ts";
+
+export function verdictMessages(
+  state: State,
+  worker: Worker,
+  held: readonly HeldRange[],
+): MasterMessage[] {
+  const { kill, resend } = reconcile(state, worker, held);
+  return [
+    { kind: "verdict", term: state.term, kill, recorded: worker.reports },
+    // Whatever it is: a drain may have been taken back while nobody could tell the worker.
+    drainMessage(state, worker),
+    ...cancelMessages(state, worker, held),
+    ...startMessages(state, resend),
+  ];
+}
+
+export function drainMessage(state: State, worker: Worker): MasterDrain {
+  const on = worker.state === "draining" || worker.state === "drained";
+  const left = worker.drainDeadline === 0 ? 0 : Math.max(1, worker.drainDeadline - state.time);
+  const { drainExit: exit } = worker;
+  return { kind: "drain", term: state.term, on, exit, deadlineMs: on ? left : 0 };
+}
+
+export function cancelMessage(
+  term: number,
+  { job, first, count, attempt, reason }: HeldRange & { readonly reason: number },
+): MasterCancel {
+  return { kind: "cancel", term, ranges: [{ job, first, count, attempt }], reason };
+}
+
+/**
+ * Attempts that hold amounts here for a task that has ended, and that the worker does not hold: they ended
+ * between its registration and this answer. It is asked to end them, and its answer frees the amounts (K6).
+ */
+function cancelMessages(
+  state: State,
+  worker: Worker,
+  held: readonly HeldRange[],
+): readonly MasterCancel[] {
+  const ranges: HeldRange[] = [];
+  for (const number of worker.active.keys()) {
+    const tasks = state.jobs.get(number)?.tasks;
+    if (!tasks || tasks.held === 0) continue;
+    for (let task = 0; task < tasks.count; task++) {
+      if (!isHeld(tasks, task) || workerOf(tasks, task) !== worker.number) continue;
+      const attempt = attemptOf(tasks, task);
+      if (isListed(held, number, task, attempt)) continue;
+      ranges.push({ job: number, first: task, count: 1, attempt });
+    }
+  }
+  if (ranges.length === 0) return [];
+  return [{ kind: "cancel", term: state.term, ranges, reason: endReasons.cancelled.code }];
+}
+
+function isListed(held: readonly HeldRange[], job: number, task: number, attempt: number): boolean {
+  return held.some(
+    (range) =>
+      range.job === job &&
+      range.attempt === attempt &&
+      task >= range.first &&
+      task < range.first + range.count,
+  );
+}
