@@ -282,13 +282,12 @@ function checkProgress(state: State, job: Job): void {
     holds(armed, `task ${job.number}/${task} backs off without a timer`);
   }
   if ((job.tasks.counts[taskState.waiting] ?? 0) === 0) return;
-  if (job.wakeTime > state.time) {
-    const armed = heap.some((timer) => timer.kind === "wake" && timer.job === job.number);
-    holds(armed, `${name} is delayed without a timer`);
-    return;
-  }
   const waits = [...job.waitsFor].some((number) => state.jobs.get(number)?.ended === "");
   if (waits || job.pairedWith.length > 0) return;
+  if (job.wakeTime > state.time) {
+    holds(heap.some(isWake(job.number)), `${name} is delayed without a timer`);
+    return;
+  }
   const looked = state.unsettled.has(job.number) || heap.some(isWake(job.number));
   holds(looked, `${name} waits for nothing and nobody looks`);
 }
