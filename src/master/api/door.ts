@@ -72,10 +72,12 @@ function checkToken(request: IncomingMessage, token: Uint8Array): Why | undefine
     return { code: "unauthorized", message: "The request carries no token." };
   }
   // Its length is no secret; its characters are compared in constant time.
-  const given = Buffer.from(authorization.replace(/^Bearer +/i, ""));
+  const given = Buffer.from(bearer.exec(authorization)?.[1] ?? "");
   if (given.length === token.length && timingSafeEqual(given, token)) return undefined;
   return { code: "unauthorized", message: "The request's token is not this cluster's." };
 }
+
+const bearer = /^Bearer +(\S+)$/i;
 
 function shown(text: string | undefined): string {
   return text === undefined ? "(none)" : JSON.stringify(text.slice(0, 200));

@@ -14,10 +14,13 @@ export function sendProblem(reply: FastifyReply, error: SkeinError, status?: num
   const { retryAfter } = error.details;
   if (retryAfter !== undefined) reply.header("retry-after", Math.max(1, Math.ceil(retryAfter)));
   if (problem.status === 503 && retryAfter === undefined) reply.header("retry-after", 1);
-  return reply
-    .code(status ?? problem.status)
-    .header("content-type", problemType)
-    .send(JSON.stringify(status === undefined ? problem : { ...problem, status }));
+  return (
+    reply
+      .code(status ?? problem.status)
+      .header("content-type", problemType)
+      // As bytes: to text Fastify would add a charset, which this type does not have.
+      .send(Buffer.from(JSON.stringify(status === undefined ? problem : { ...problem, status })))
+  );
 }
 
 /** Fastify's error handler. */

@@ -2,7 +2,7 @@
 
 import { SkeinError } from "../../protocol/errors.ts";
 import type { JobSpec } from "../../protocol/model.ts";
-import { submitSchema } from "../../protocol/routes.ts";
+import { submitSchema } from "../../protocol/job-spec.ts";
 import { json } from "./bind.ts";
 import { schemaError } from "./problems.ts";
 
@@ -37,7 +37,7 @@ export function readSubmit(bytes: Uint8Array, isLines: boolean): SubmitBody {
   const line = end < 0 ? bytes : bytes.subarray(0, end);
   const lines = end < 0 ? new Uint8Array(0) : bytes.subarray(end + 1);
   // One character for each byte: quick, and as good a name for it as any.
-  const name = Buffer.from(line.buffer, line.byteOffset, line.byteLength).latin1Slice();
+  const name = Buffer.from(line.buffer, line.byteOffset, line.byteLength).toString("latin1");
   return { head: heads.get(name) ?? remember(name, parseHead(json(line))), lines };
 }
 

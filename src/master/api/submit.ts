@@ -10,7 +10,7 @@ import { limits } from "../../protocol/limits.ts";
 import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import { encodeRecord } from "../../protocol/outcome-stream.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
-import type { JobView } from "../../protocol/routes.ts";
+import type { JobView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { toError } from "../context.ts";
 import { jobView } from "../views.ts";
@@ -86,7 +86,7 @@ export function newJobId(): string {
     idsLeft = idsAtOnce;
   }
   idsLeft--;
-  return ids.hexSlice(idsLeft * 8, idsLeft * 8 + 8);
+  return ids.toString("hex", idsLeft * 8, idsLeft * 8 + 8);
 }
 
 const idsAtOnce = 256;

@@ -1,0 +1,291 @@
+// A master for tests of the API: the real loop, sessions, hub and doors, a journal and an archive in memory, and
+// workers that are nothing but requests to the loop. Real HTTP on loopback.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { attemptOf, stateOf } from "../../core/columns.ts";
+import { createState } from "../../core/state.ts";
+import { openMemoryJournal } from "../../journal/memory.ts";
+import type { MemoryJournal } from "../../journal/memory.ts";
+import { createLog } from "../../lib/log.ts";
+import type { LogFields } from "../../lib/log.ts";
+import { openPayloadStore } from "../../payloads/payload-store.ts";
+import { protocolVersion } from "../../protocol/messages.ts";
+import { taskState } from "../../protocol/model.ts";
+import type { WorkerInfo } from "../../protocol/model.ts";
+import { encodeOutcomes } from "../../protocol/outcome-block.ts";
+import type { OutcomeItem } from "../../protocol/outcome-block.ts";
+import { MemoryArchive } from "../archive/memory-archive.ts";
+import { ask } from "../context.ts";
+import type { Master, Usage } from "../context.ts";
+import type { Kept } from "../wiring.ts";
+import { wire } from "../wiring.ts";
+import { createApi } from "./api.ts";
+import type { Api } from "./api.ts";
+
+export const token = "secret-token-of-this-test";
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+  readonly text: string;
+  // What a test looks into is its own business.
+  readonly json: Record<string, unknown>;
+}
+
+export interface Asked {
+  readonly body?: string | Uint8Array;
+  readonly type?: string;
+  readonly headers?: OutgoingHttpHeaders;
+  /** Called with every piece as it comes. */
+  readonly onPiece?: (piece: Buffer) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What a worker of a test says of a task's attempt. */
+export type Answerer = (task: number, input: string) => Partial<OutcomeItem> & { text?: string };
+
+export class ApiWorld {
+  readonly master: Master;
+  readonly api: Api;
+  readonly journal: MemoryJournal;
+  readonly archive: MemoryArchive;
+  readonly usage: { journalBytes: number; share: number };
+  readonly logged: { level: string; message: string; fields: LogFields }[];
+  port = 0;
+  #reports = new Map<number, number>();
+  readonly #folder: string;
+
+  private constructor(
+    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "logged">,
+    folder: string,
+  ) {
+    this.master = parts.master;
+    this.api = parts.api;
+    this.journal = parts.journal;
+    this.archive = parts.archive;
+    this.usage = parts.usage;
+    this.logged = parts.logged;
+    this.#folder = folder;
+  }
+
+  static async open(): Promise<ApiWorld> {
+    const folder = await mkdtemp(join(tmpdir(), "skein-api-"));
+    const journal = await openMemoryJournal();
+    const archive = new MemoryArchive();
+    const logged: ApiWorld["logged"] = [];
+    const log = createLog({
+      level: "warn",
+      write: (line) => {
+        const { level, msg, ...fields } = JSON.parse(line) as { level: string; msg: string };
+        logged.push({ level, message: msg, fields });
+      },
+    });
+    const payloads = await openPayloadStore({ dir: folder, log });
+    const usage = { journalBytes: 0, share: 0 };
+    const identity = { id: "m1", incarnation: "0123456789abcdef", addresses: [] as string[] };
+    // Snapshots and history are no part of this; usage only says how much may be dispatched.
+    const kept = {
+      journal,
+      archive,
+      payloads,
+      history: { add() {} },
+      snapshots: { serve() {}, appended() {} },
+    } as unknown as Kept;
+    const wired = await wire({
+      identity,
+      version: "0.0.0",
+      kept,
+      usage: { dispatchMax: () => 20_000 } as never,
+      log,
+      ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
+      halt: (why) => log.error("halted", { why }),
+    });
+    const master: Master = {
+      ...wired,
+      identity,
+      version: "0.0.0",
+      token,
+      journal,
+      archive,
+      payloads,
+      log,
+      startedWall: 1_700_000_000_000,
+      settings: { strictQueues: false, allowedHosts: ["127.0.0.1", "localhost"] },
+      usage: () => usage as Usage,
+    };
+    const api = createApi(master);
+    const world = new ApiWorld({ master, api, journal, archive, usage, logged }, folder);
+    await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
+    world.port = (api.server.address() as AddressInfo).port;
+    identity.addresses.push(`http://127.0.0.1:${world.port}`);
+    wired.loop.campaign();
+    return world;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.api.close();
+    this.master.sessions.stop();
+    this.master.loop.stop();
+    await rm(this.#folder, { recursive: true });
+  }
+
+  // ── a client ───────────────────────────────────────────────────────────────────────────
+
+  call(method: string, path: string, asked: Asked = {}): Promise<Answered> {
+    const { body, type, headers = {}, onPiece, signal } = asked;
+    return new Promise((resolve, reject) => {
+      const sent = httpRequest({
+        port: this.port,
+        host: "127.0.0.1",
+        method,
+        path,
+        ...(signal && { signal }),
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined ? {} : { "content-type": type ?? "application/json" }),
+          ...(body === undefined ? {} : { "content-length": Buffer.byteLength(body) }),
+          ...headers,
+        },
+      });
+      sent.on("error", reject);
+      sent.on("response", (response) => {
+        const pieces: Buffer[] = [];
+        response.on("data", (piece: Buffer) => {
+          pieces.push(piece);
+          onPiece?.(piece);
+        });
+        response.on("error", reject);
+        response.on("end", () => {
+          const bytes = Buffer.concat(pieces);
+          const text = bytes.toString();
+          const isJson = response.headers["content-type"]?.includes("json") ?? false;
+          const json = isJson && !response.headers["content-type"]?.includes("nd");
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            bytes,
+            text,
+            json: (json && text !== "" ? JSON.parse(text) : {}) as Answered["json"],
+          });
+        });
+      });
+      sent.end(body);
+    });
+  }
+
+  get(path: string, asked: Asked = {}): Promise<Answered> {
+    return this.call("GET", path, asked);
+  }
+
+  post(path: string, body?: unknown, asked: Asked = {}): Promise<Answered> {
+    return this.call(
+      "POST",
+      path,
+      body === undefined ? asked : { body: JSON.stringify(body), ...asked },
+    );
+  }
+
+  /** Submits a job of a command, one task for each input. */
+  async submit(inputs: readonly unknown[], more: object = {}, spec: object = {}): Promise<string> {
+    const { status, json, text } = await this.post("/v1/jobs", {
+      spec: { ...commandSpec, ...spec },
+      inputs,
+      ...more,
+    });
+    if (status !== 201) throw new Error(text);
+    return json["id"] as string;
+  }
+
+  // ── a worker ───────────────────────────────────────────────────────────────────────────
+
+  async register(id = "w1", amounts: Record<string, number> = { cpu: 4_000 }): Promise<number> {
+    const info: WorkerInfo = {
+      id,
+      incarnation: "aaaaaaaaaaaaaaaa",
+      version: "0.0.0",
+      protocol: protocolVersion,
+      hostname: "host",
+      pid: 1,
+      node: "v20",
+      platform: "linux",
+      address: "127.0.0.1:1",
+      amounts,
+      labels: {},
+      pool: "default",
+      namespace: "default",
+      by: "token",
+    };
+    const request = { kind: "register", info, otherAnswers: false, started: [] } as const;
+    return (await ask(this.master, request)).worker;
+  }
+
+  /** Reports ends of attempts as a worker would. */
+  async report(worker: number, job: string, items: readonly Partial<OutcomeItem>[]): Promise<void> {
+    const { loop } = this.master;
+    const number = loop.peek((state) => state.jobNumbers.get(job) ?? 0);
+    const block = encodeOutcomes(items.map(fullItem));
+    const n = (this.#reports.get(worker) ?? 0) + 1;
+    this.#reports.set(worker, n);
+    await ask(this.master, {
+      kind: "report",
+      worker,
+      incarnation: "aaaaaaaaaaaaaaaa",
+      n,
+      blocks: [{ job: number, bytes: block }],
+      returned: [],
+    });
+  }
+
+  /** Ends every task that is assigned to the worker, until nothing is. */
+  async work(worker: number, job: string, answer: Answerer = echo): Promise<void> {
+    for (;;) {
+      const assigned = this.assigned(worker, job);
+      if (assigned.length === 0) return;
+      const items = assigned.map(({ task, attempt, input }) => {
+        const { text, ...item } = answer(task, input);
+        return { task, attempt, ...item, value: item.value ?? Buffer.from(text ?? input) };
+      });
+      await this.report(worker, job, items);
+      await settled();
+    }
+  }
+
+  assigned(worker: number, job: string): { task: number; attempt: number; input: string }[] {
+    return this.master.loop.peek((state) => {
+      const found = state.jobs.get(state.jobNumbers.get(job) ?? 0);
+      if (!found) return [];
+      return Array.from({ length: found.tasks.count }, (_, task) => task)
+        .filter((task) => stateOf(found.tasks, task) === taskState.assigned)
+        .filter((task) => found.tasks.run?.worker[task] === worker)
+        .map((task) => {
+          const part = found.parts.find((one) => task < one.first + one.count);
+          const at = task - (part?.first ?? 0);
+          const line = part?.bytes?.subarray(part.offsets?.[at], part.offsets?.[at + 1]);
+          const input = Buffer.from(line ?? [])
+            .toString()
+            .trimEnd();
+          return { task, attempt: attemptOf(found.tasks, task), input };
+        });
+    });
+  }
+}
+
+export const commandSpec = { task: "echo", code: { kind: "command", argv: ["echo"] } };
+
+const echo: Answerer = (_task, input) => ({ text: input });
+
+export function fullItem(item: Partial<OutcomeItem>): OutcomeItem {
+  const value = item.value ?? new Uint8Array(0);
+  return { task: 0, attempt: 1, code: 0, micros: 1_500, logBytes: 0, ...item, value };
+}
+
+/** Until what is under way in this process has been done. */
+export async function settled(turns = 6): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+}
