@@ -79,7 +79,7 @@ export class ClientWatch {
 
   #giveUp(job: number, ifGone: "close" | "cancel"): void {
     const { loop, log } = this.#o.master;
-    log.info("the client of an open job is silent", { job, then: ifGone });
+    log.info("the client of an open job is silent", { job, ifGone });
     this.#heard.delete(job);
     const request =
       ifGone === "close"

@@ -108,8 +108,8 @@ describe("the list of jobs", () => {
     for (let i = 0; i < 5; i++) jobs.push(await world.submit([i]));
     const first = await world.get("/v1/jobs?limit=2");
     expect(first.json).toMatchObject({ total: 5 });
-    const second = await world.get(`/v1/jobs?limit=2&cursor=${first.json["nextCursor"]}`);
-    const third = await world.get(`/v1/jobs?limit=2&cursor=${second.json["nextCursor"]}`);
+    const second = await world.get(`/v1/jobs?limit=2&cursor=${String(first.json["nextCursor"])}`);
+    const third = await world.get(`/v1/jobs?limit=2&cursor=${String(second.json["nextCursor"])}`);
     expect([...ids(first), ...ids(second), ...ids(third)]).toEqual(jobs.toReversed());
     expect(third.json["nextCursor"]).toBeNull();
     expect((await world.get("/v1/jobs?cursor=AAAA")).status).toBe(400);

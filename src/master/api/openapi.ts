@@ -42,7 +42,7 @@ function operation(name: RouteName, route: Route): Json {
       ...parametersIn("query", route.query),
       ...headersOf(name),
     ],
-    ...(requestBody(route) ?? {}),
+    ...requestBody(route),
     responses: {
       [route.status ?? 200]: answerOf(route),
       ...(name === "payload" ? { 206: { description: "The range asked for" } } : {}),

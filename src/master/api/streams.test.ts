@@ -35,7 +35,7 @@ describe("the stream of outcomes", () => {
     await settled();
     await world.work(worker, job);
     const all = records((await world.get(`/v1/jobs/${job}/outcomes`)).bytes);
-    expect(tasksIn(all).toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(tasksIn(all).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5]);
     expect(all.at(-1)).toMatchObject({ kind: "end", state: 4 });
   });
 
@@ -47,7 +47,7 @@ describe("the stream of outcomes", () => {
     await expect.poll(() => world.master.hub.size).toBe(1);
     await world.work(worker, job);
     const all = records((await following).bytes);
-    expect(tasksIn(all).toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(tasksIn(all).toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(all.at(-1)?.kind).toBe("end");
     expect(world.master.hub.size).toBe(0);
   });
@@ -220,10 +220,11 @@ describe("results", () => {
     const job = await world.submit([0, 1]);
     await settled();
     const following = world.get(`/v1/jobs/${job}/results?follow=1`);
-    const cut = expect(following).rejects.toThrow();
+    // Caught at once, so that no rejection goes unheard meanwhile.
+    const cut = following.catch((error: Error) => error.message);
     await expect.poll(() => world.master.hub.size).toBe(1);
     await world.api.close();
-    await cut;
+    expect(await cut).toMatch(/aborted|hang up|reset/);
   });
 });
 

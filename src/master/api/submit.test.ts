@@ -109,7 +109,6 @@ describe("a submit", () => {
   });
 
   test("at which the master stumbles is refused at once when it is sent again", async () => {
-    // An id that is no id at all makes the decision throw.
     const body = { spec: commandSpec, inputs: [1] };
     const { loop } = world.master;
     const real = loop.request.bind(loop);
@@ -211,7 +210,7 @@ describe("a submit that waits", () => {
     await firstJob();
     expect(world.master.hub.size).toBe(1);
     gone.abort();
-    await expect(answering).rejects.toThrow();
+    await expect(answering).rejects.toThrow("abort");
     await expect.poll(() => world.master.hub.size).toBe(0);
   });
 

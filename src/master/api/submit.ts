@@ -145,7 +145,8 @@ function waitForOutcome(
   awaitEnd(context, { ...wait, onBlock }, (how) => {
     if (how === "gone") return reject(new SkeinError("unreachable", "The client has gone."));
     const view = peekJob(context.master, wait.job);
-    if (view?.ended != null && view.tasks === 1 && last) resolve(joined(view, last.at, last.block));
+    const isWhole = view !== undefined && view.ended !== null && view.tasks === 1;
+    if (isWhole && last) resolve(joined(view, last.at, last.block));
     else resolve(answerLater(context, wait.job, view));
   });
 }
