@@ -27,17 +27,30 @@ export function journalPorts(
   };
 }
 
-/** W5: true unless the port refuses twice within 300 ms. Anything but a refusal counts as an answer. */
+/**
+ * W5: false once the port has refused twice in succession. Anything but a refusal counts as an answer, but not
+ * the first one: a process that dies closes its sockets one after the other, and its port may answer when its
+ * session is cut already.
+ */
 export function dialTwice(address: string, done: (answers: boolean) => void): void {
   const at = address.lastIndexOf(":");
   const host = address.slice(0, at).replace(/^\[|\]$/g, "");
   const port = Number(address.slice(at + 1));
-  refuses(host, port, (first) => {
-    if (!first) return done(true);
-    const wait = limits.exitDialMs / 3;
-    setTimeout(() => refuses(host, port, (second) => done(!second)), wait).unref();
-  });
+  let refusals = 0;
+  let answers = 0;
+  const dial = () =>
+    refuses(host, port, (refused) => {
+      refusals = refused ? refusals + 1 : 0;
+      answers += refused ? 0 : 1;
+      if (refusals === 2) return done(false);
+      if (answers === answersMax) return done(true);
+      setTimeout(dial, limits.exitDialMs / 3).unref();
+    });
+  dial();
 }
+
+/** Within a second: longer no process takes to die. */
+const answersMax = 8;
 
 function refuses(host: string, port: number, done: (refused: boolean) => void): void {
   const socket = connect({ host, port });
