@@ -13,19 +13,20 @@ export interface LogOptions {
   readonly logLevel: string;
 }
 
-export function logOptions(command: Command, level: LogLevel = "info"): Command {
-  return command
-    .option(
+export function logOptions(command: Command): Command {
+  return levelOption(
+    command.option(
       "--log-format <format>",
       "json or text; text on a terminal unless set",
       oneOf("json", "text"),
-    )
-    .option(
-      "--log-level <level>",
-      "debug, info, warn, error",
-      oneOf("debug", "info", "warn", "error"),
-      level,
-    );
+    ),
+    "info",
+  );
+}
+
+export function levelOption(command: Command, level: LogLevel): Command {
+  const levels = ["debug", "info", "warn", "error"];
+  return command.option("--log-level <level>", levels.join(", "), oneOf(...levels), level);
 }
 
 /** For `up` and tests: whoever started this process holds its stdin, and it ends when that closes. */
@@ -38,8 +39,13 @@ export function ownedOption(command: Command): Command {
   );
 }
 
+/** Whether messages on stderr are for people; else every line there is JSON. */
+export function isForPeople({ logFormat }: LogOptions, cli: Cli): boolean {
+  return logFormat === "text" || (logFormat === undefined && cli.io.stderr.isTTY);
+}
+
 export function makeLog(options: LogOptions, cli: Cli): Log {
-  const text = options.logFormat === "text" || (!options.logFormat && cli.io.stderr.isTTY);
+  const text = isForPeople(options, cli);
   return createLog({
     // Checked by its option.
     level: options.logLevel as LogLevel,

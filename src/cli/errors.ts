@@ -1,6 +1,7 @@
 // Errors as people see them: what happened, why, what to do. And the exit code that says the same.
 
 import { SkeinError } from "../protocol/errors.ts";
+import type { ErrorCode } from "../protocol/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { PipeClosed } from "./io.ts";
 import type { Style } from "./style.ts";
@@ -15,6 +16,16 @@ export class Quit extends Error {
     this.exit = exit;
   }
 }
+
+/** Their titles would add nothing to their messages. */
+const selfExplaining: ReadonlySet<ErrorCode> = new Set([
+  "usage",
+  "bad_request",
+  "invalid",
+  "not_found",
+  "conflict",
+  "unreachable",
+]);
 
 export function usageError(message: string, hint?: string): SkeinError {
   return new SkeinError("usage", message, hint === undefined ? {} : { hint });
@@ -49,12 +60,12 @@ function systemLines(error: Error, style: Style): string[] {
 }
 
 function skeinLines(error: SkeinError, style: Style): string[] {
-  const { title } = error.kind;
   const { fields = [], instance } = error.details;
-  // Usage errors say in one line what is wrong: "Usage" above it would add nothing.
-  const what = error.code === "usage" ? error.message : title;
-  const why = error.code === "usage" || same(error.message, title) ? undefined : error.message;
-  const id = instance === undefined ? "" : ` (request ${instance})`;
+  const told = selfExplaining.has(error.code) || same(error.message, error.kind.title);
+  const what = told ? error.message : error.kind.title;
+  const why = told ? undefined : error.message;
+  // For finding the line in the master's log: of use where the master is to blame.
+  const id = instance === undefined || error.kind.exit < 70 ? "" : ` (request ${instance})`;
   const lines = [`${style.red("error:")} ${style.bold(what)}${id}`];
   if (why !== undefined) lines.push(...block("why", why, style));
   for (const { pointer, detail } of fields) {

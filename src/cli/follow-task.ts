@@ -7,7 +7,7 @@ import type { Cli } from "./cli.ts";
 import { cut } from "./render.ts";
 import { taskEnded } from "./views.ts";
 
-interface TaskAddress {
+export interface TaskAddress {
   readonly job: string;
   readonly task: number;
 }

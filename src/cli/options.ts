@@ -1,6 +1,7 @@
 // Options that many commands share, and the parsers of their values.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { InvalidArgumentError, Option } from "commander";
+import type { Command } from "commander";
 import { parseTaskName } from "../protocol/ids.ts";
 import { usageError } from "./errors.ts";
 

@@ -9,12 +9,17 @@ export function taskError(value: unknown): TaskError | undefined {
   return value as TaskError;
 }
 
-/** "exit code 3", "ended by SIGKILL", "TypeError: x is not a function", "it was cancelled". */
+/** "exit code 3", "ended by SIGKILL", "TypeError: x is not a function", "run_timeout: …". */
 export function errorText(error: TaskError | undefined, reason: string | null): string {
-  if (error?.signal !== undefined) return `ended by ${error.signal}`;
-  if (error?.exitCode !== undefined) return `exit code ${error.exitCode}`;
   if (error === undefined) return reason ?? "no reason is known";
   const own = reason === null || reason === "error" || reason === "final_error";
-  if (!own) return `${reason}: ${error.message}`;
-  return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  if (own) return error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+  if (!isOwnExit(reason)) return `${reason}: ${error.message}`;
+  if (error.signal !== undefined) return `ended by ${error.signal}`;
+  return error.exitCode === undefined ? error.message : `exit code ${error.exitCode}`;
+}
+
+/** Whether a command came to this end by itself: nobody timed it out, cancelled or lost it. */
+export function isOwnExit(reason: string | null): boolean {
+  return reason === "exit" || reason === "crashed";
 }

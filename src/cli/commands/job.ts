@@ -78,7 +78,8 @@ function defineList(list: Command, cli: Cli): void {
 function jobTable(jobs: readonly JobView[], cli: Cli): string {
   const now = cli.io.now();
   const style = cli.out;
-  const failed = (job: JobView) => (lostTasks(job) ? style.red(count(lostTasks(job))) : "");
+  const failed = ({ counts }: JobView) =>
+    counts.failed > 0 ? style.red(count(counts.failed)) : "";
   return table<JobView>(
     [
       { title: "JOB", cell: (job) => shortId(job.id) },

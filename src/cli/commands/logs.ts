@@ -6,6 +6,7 @@ import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
 import { usageError } from "../errors.ts";
 import { followTask, isMissing, printedNothing, writeRecord } from "../follow-task.ts";
+import type { TaskAddress } from "../follow-task.ts";
 import { count, plural, shortId } from "../format.ts";
 import { take } from "../lists.ts";
 import { clusterOptions, described, taskArgument, wholeNumber } from "../options.ts";
@@ -36,9 +37,10 @@ export function defineLogs(logs: Command, cli: Cli): void {
     const client = await cli.client(options);
     const { signal } = cli.io;
     const name = taskArgument(text);
-    if (name.task !== undefined) return show(client, name.job, name.task, options, cli);
+    if (name.task !== undefined)
+      return showOne(client, { job: name.job, task: name.task }, options, cli);
     const job = await client.job(name.job, { signal });
-    if (job.tasks === 1) return show(client, job.id, 0, options, cli);
+    if (job.tasks === 1) return showOne(client, { job: job.id, task: 0 }, options, cli);
     const id = shortId(job.id);
     if (options.follow) {
       throw usageError(
@@ -50,22 +52,26 @@ export function defineLogs(logs: Command, cli: Cli): void {
   });
 }
 
+/** Returns false when there was nothing. */
 async function show(
   client: Client,
-  job: string,
-  task: number,
-  options: LogsOptions,
+  { job, task }: TaskAddress,
+  options: LogsOptions & { readonly head?: string },
   cli: Cli,
-): Promise<void> {
+): Promise<boolean> {
   const { signal } = cli.io;
-  const { attempt, follow = false } = options;
+  const { attempt, follow = false, head } = options;
   const one = options.stdout === options.stderr ? undefined : options.stdout ? "stdout" : "stderr";
   if (follow && attempt === undefined && one === undefined) {
-    return followTask(client, { job, task }, cli, signal);
+    await followTask(client, { job, task }, cli, signal);
+    return true;
   }
   const stream = one ?? "both";
+  let some = false;
   try {
     for await (const record of client.logs(job, task, { attempt, follow, stream, signal })) {
+      if (!some && head !== undefined) cli.say(cli.err.dim(head));
+      some = true;
       // What was asked for alone is data, whichever stream it was.
       await writeRecord(one === undefined ? record : { ...record, stream: "stdout" }, cli);
     }
@@ -73,21 +79,31 @@ async function show(
     if (!isMissing(error) || !(await printedNothing(client, { job, task }, attempt, signal))) {
       throw error;
     }
-    cli.say(cli.err.dim(`${shortId(job)}/${task} printed nothing.`));
   }
+  return some;
+}
+
+async function showOne(
+  client: Client,
+  address: TaskAddress,
+  options: LogsOptions,
+  cli: Cli,
+): Promise<void> {
+  if (await show(client, address, options, cli)) return;
+  cli.say(cli.err.dim(`${shortId(address.job)}/${address.task} printed nothing.`));
 }
 
 /** Each task's output under a head of its own, as `tail` does with files. */
 async function showAll(client: Client, job: string, options: LogsOptions, cli: Cli): Promise<void> {
   const { signal } = cli.io;
   const page = await take(options.limit, (part) => client.tasks(job, part, { signal }));
+  let shown = 0;
   for (const { task, attempt } of page.items) {
-    if (attempt === 0) continue;
-    cli.say(cli.err.dim(`==> ${shortId(job)}/${task} <==`));
-    await show(client, job, task, options, cli);
+    const head = `==> ${shortId(job)}/${task} <==`;
+    if (attempt > 0 && (await show(client, { job, task }, { ...options, head }, cli))) shown++;
   }
-  if (page.items.length >= page.total) return;
-  cli.say(
-    `Those were ${count(page.items.length)} of ${count(page.total)} tasks; --limit shows more.`,
-  );
+  const part = page.items.length < page.total ? " --limit takes more." : "";
+  if (shown > 0 && part === "") return;
+  const looked = `of the first ${count(page.items.length)} of ${plural(page.total, "task")}`;
+  cli.say(cli.err.dim(`${count(shown)} ${looked} printed something.${part}`));
 }

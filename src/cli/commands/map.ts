@@ -1,5 +1,6 @@
 // skein map FILE[#export] --input …: a task once for each input, results in order on stdout.
 
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Task } from "../../sdk/define-task.ts";
 import type { JobHandle } from "../../sdk/job-handle.ts";
@@ -67,6 +68,9 @@ export function defineMap(map: Command, cli: Cli): void {
 async function loadTask(text: string): Promise<Task<unknown, unknown>> {
   const at = text.lastIndexOf("#");
   const [file, name] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+  if (!existsSync(file)) {
+    throw usageError(`There is no file ${file}.`, "Name the module that defines the task.");
+  }
   const tasks = await loadTasks(file);
   if (name === undefined && tasks.size > 1) {
     const names = [...tasks.keys()];

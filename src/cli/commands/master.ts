@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { SkeinError } from "../../protocol/errors.ts";
 import type { Cli } from "../cli.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
+import { isForPeople, logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
 import type { LogOptions } from "../daemon.ts";
 import { homePath } from "../format.ts";
 import { collected, described, jsonOption, showOptions, wholeNumber } from "../options.ts";
@@ -47,6 +47,7 @@ export function defineMaster(master: Command, cli: Cli): void {
 async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   const dataDir = options.data ?? defaultDataDir(cli.io.env);
   const log = makeLog(options, cli);
+  const people = isForPeople(options, cli);
   // Loaded here, so that --help comes at once.
   const { startMaster } = await import("../../master/master.ts");
   const { host, port, id, allowHost: allowHosts = [], strictQueues = false } = options;
@@ -57,7 +58,7 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   });
   const { url } = master;
   if (options.json) cli.print(`${JSON.stringify({ ready: true, url, pid: process.pid })}\n`);
-  else {
+  else if (people) {
     const { green, symbols } = cli.err;
     const place = homePath(dataDir, cli.io.env["HOME"]);
     cli.say(`${green(symbols.ok)} master ready  ${url}   (data: ${place})`);
@@ -65,7 +66,7 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
   const reason = await Promise.race([master.closed, told.asked.then(() => undefined)]);
   if (reason !== undefined) {
-    cli.say(`${cli.err.red("error:")} the master stopped: ${reason}`);
+    if (people) cli.say(`${cli.err.red("error:")} the master stopped: ${reason}`);
     cli.exitCode = exitCodes.internal;
     return;
   }

@@ -19,7 +19,7 @@ import { onInterrupts } from "../interrupts.ts";
 import { jobOptions, toSubmitOptions } from "../job-options.ts";
 import type { JobOptions } from "../job-options.ts";
 import { clusterOptions, described, jsonOption, pairs } from "../options.ts";
-import { errorText } from "../task-error.ts";
+import { errorText, isOwnExit } from "../task-error.ts";
 import { failedSteps, nextSteps } from "../views.ts";
 
 type Lost = Exclude<Outcome<unknown>, { state: "succeeded" }>;
@@ -129,11 +129,13 @@ async function conclude(
     return;
   }
   const { error, attempt } = outcome;
-  cli.exitCode = interrupted ? exitCodes.interrupted : commandExit(error);
-  const tries = `(attempt ${attempt}/${Math.max(attempt, view.attempts)})`;
+  const own = isOwnExit(outcome.reason) ? commandExit(error) : exitCodes.failed;
+  cli.exitCode = interrupted ? exitCodes.interrupted : own;
   const verdict = `${red(symbols.fail)} job ${id} ${outcome.state}${whyText(outcome)}`;
-  if (interrupted) cli.say(`${verdict}.`);
-  else cli.sayNext(`${verdict} after ${took} ${tries}`, failedSteps(view));
+  if (interrupted) return cli.say(`${verdict}.`);
+  if (attempt === 0) return cli.sayNext(verdict, nextSteps([["why", `skein why ${id}`]]));
+  const tries = `(attempt ${attempt}/${Math.max(attempt, view.attempts)})`;
+  cli.sayNext(`${verdict} after ${took} ${tries}`, failedSteps(view));
 }
 
 function whyText({ reason, error }: Pick<Lost, "reason" | "error">): string {

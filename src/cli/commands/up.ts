@@ -5,8 +5,8 @@ import type { Command } from "commander";
 import { defaultDataDir } from "../../sdk/locate.ts";
 import { ChildFailed } from "../children.ts";
 import type { Cli } from "../cli.ts";
-import { logOptions, ownedOption, untilToldToEnd } from "../daemon.ts";
-import type { LogOptions, Told } from "../daemon.ts";
+import { levelOption, ownedOption, untilToldToEnd } from "../daemon.ts";
+import type { Told } from "../daemon.ts";
 import { Quit } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { homePath, plural } from "../format.ts";
@@ -14,7 +14,8 @@ import { drainMs, LaptopCluster } from "../laptop-cluster.ts";
 import { described, jsonOption, showOptions, wholeNumber } from "../options.ts";
 import { idOfHost, offer } from "../worker-offer.ts";
 
-interface UpOptions extends LogOptions {
+interface UpOptions {
+  readonly logLevel: string;
   readonly data?: string;
   readonly port: number;
   readonly workers: number;
@@ -31,7 +32,7 @@ export function defineUp(up: Command, cli: Cli): void {
     .option("--data <dir>", "where it keeps everything (SKEIN_DATA)")
     .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
     .option("--workers <n>", "worker processes, each with its share", wholeNumber(0, 64), 1);
-  showOptions(ownedOption(logOptions(up, "warn"))).action((options: UpOptions) =>
+  showOptions(ownedOption(levelOption(up, "warn"))).action((options: UpOptions) =>
     new Up(cli, options).run(),
   );
 }
@@ -58,8 +59,8 @@ class Up {
       logLevel: options.logLevel,
       env: cli.io.env,
       onLine: (child, line) => {
-        // An owner that ends it all at once need not hear how each misses the others.
-        if (this.#ending && options.exitWithStdin) return;
+        // While all of it ends, nobody need hear how one misses the other.
+        if (this.#ending && / warn /.test(line)) return;
         cli.say(`${cli.err.dim(`${child} |`)} ${line}`);
       },
     });
@@ -141,20 +142,26 @@ class Up {
     this.#ending = true;
     const cluster = this.#cluster;
     if (this.#options.exitWithStdin) return cluster.endNow();
-    const graceful = this.#endGently();
-    const forced = told.insisted.then(async () => {
+    let forced = false;
+    const force = told.insisted.then(async () => {
+      forced = true;
       this.#cli.say("Forced: tasks that ran start anew when the cluster is up again.");
       await cluster.force();
-      throw new Quit(exitCodes.interrupted);
     });
-    await Promise.race([graceful, forced]);
+    await Promise.race([this.#endGently(), force]);
+    if (forced) throw new Quit(exitCodes.interrupted);
     this.#note("Stopped. `skein up` goes on where it was.");
   }
 
   async #endGently(): Promise<void> {
     const running = await this.#cluster.running();
+    const { symbols } = this.#cli.err;
     const wait = `waiting up to ${drainMs / 1_000} s, press Ctrl-C again to force`;
-    this.#note(running > 0 ? `\n${plural(running, "task")} running: ${wait}` : "\nStopping …");
+    this.#note(
+      running > 0
+        ? `\n${plural(running, "task")} running: ${wait}`
+        : `\nStopping ${symbols.ellipsis}`,
+    );
     await this.#cluster.end();
   }
 

@@ -36,7 +36,7 @@ export function defineWhy(why: Command, cli: Cli): void {
       if (job.tasks > 1) {
         const { task, like } = telling;
         head =
-          `Job ${shortId(job.id)} is ${state(job.state, cli.out)}: ${countsText(job.counts, cli.out)}.\n` +
+          `Job ${shortId(job.id)}, ${state(job.state, cli.out)}: ${countsText(job.counts, cli.out)}.\n` +
           `Of ${plural(like, `${task.state} task`)}, the first:\n`;
       }
     }
@@ -48,8 +48,9 @@ export function defineWhy(why: Command, cli: Cli): void {
 
 export function whyPage(why: WhyView, cli: Cli): string {
   const style = cli.out;
-  const verdict = `task ${style.bold(why.task)} is ${state(why.state, style)}: ${why.verdict}\n`;
-  if (why.reasons.length === 0) return verdict;
+  const verdict = `task ${style.bold(why.task)}, ${state(why.state, style)}: ${why.verdict}\n`;
+  // One reason that says the same again is none.
+  if (why.reasons.every(({ text }) => text === why.verdict)) return verdict;
   const reasons = table<WhyView["reasons"][number]>(
     [
       { title: "RULE", cell: (reason) => reason.rule },

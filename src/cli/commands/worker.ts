@@ -11,7 +11,7 @@ import { forEach } from "../bulk.ts";
 import type { Cli } from "../cli.ts";
 import { findCluster } from "../connection.ts";
 import type { ClusterOptions } from "../connection.ts";
-import { logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
+import { isForPeople, logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
 import type { LogOptions } from "../daemon.ts";
 import { usageError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -73,6 +73,7 @@ export function defineWorker(worker: Command, cli: Cli): void {
 
 async function runWorker(options: WorkerOptions, cli: Cli): Promise<void> {
   const id = options.id ?? idOfHost();
+  const people = isForPeople(options, cli);
   const url = options.master?.join(",") ?? options.url;
   const { masters, token } = await findCluster({ ...options, url }, cli.io.env);
   const root = options.data ?? defaultDataDir(cli.io.env);
@@ -92,13 +93,13 @@ async function runWorker(options: WorkerOptions, cli: Cli): Promise<void> {
   const { amounts } = worker.info;
   if (options.json)
     cli.print(`${JSON.stringify({ ready: true, id, pid: process.pid, amounts })}\n`);
-  else cli.say(`${cli.err.green(cli.err.symbols.ok)} worker ${id}   ${offer(amounts)}`);
+  else if (people) cli.say(`${cli.err.green(cli.err.symbols.ok)} worker ${id}   ${offer(amounts)}`);
   using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
   void told.asked.then((by) => (by === "owner" ? worker.stop() : worker.drain(drainMs)));
   void told.insisted.then(() => worker.stop());
   const { code, reason } = await worker.closed;
   cli.exitCode = code;
-  if (code !== 0) cli.say(`${cli.err.red("error:")} the worker ended: ${reason}`);
+  if (code !== 0 && people) cli.say(`${cli.err.red("error:")} the worker ended: ${reason}`);
 }
 
 function amountsOf(options: WorkerOptions): Readonly<Record<string, number>> {
