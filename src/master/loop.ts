@@ -95,6 +95,8 @@ interface Flight {
   readonly elected: boolean;
   readonly since: number;
   tries: number;
+  /** The answer to an append of it was lost: it may be stored, or come to be so. */
+  unsure: boolean;
 }
 
 export class Loop {
@@ -352,7 +354,18 @@ export class Loop {
       bytes: encodeEntries(turn.entries),
     });
     const since = this.#ports.clock.now();
-    this.#flight = { batch, turn, recalls, answers, reads: [], waiting, elected, since, tries: 0 };
+    this.#flight = {
+      batch,
+      turn,
+      recalls,
+      answers,
+      reads: [],
+      waiting,
+      elected,
+      since,
+      tries: 0,
+      unsure: false,
+    };
     this.#append(this.#flight);
   }
 
@@ -361,8 +374,13 @@ export class Loop {
     this.#ports.append(flight.batch.index - 1, flight.batch, (result) => {
       if (this.#flight !== flight || this.#halted) return;
       if (result.kind === "appended") this.#durable(flight);
-      else if (result.kind === "refused") this.#refused(flight, result.code, result.why);
-      else this.#resolve(flight);
+      else if (result.kind !== "refused") {
+        flight.unsure ||= result.kind === "unknown";
+        this.#resolve(flight);
+      } else if (flight.unsure) {
+        // This call stored nothing, but the one whose answer was lost still may: the batch stays the same (J3).
+        this.#resolve(flight);
+      } else this.#refused(flight, result.code, result.why);
     });
   }
 
