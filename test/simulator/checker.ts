@@ -76,6 +76,7 @@ export class Checker {
     }
     this.#world.traceBatch(batch.index, entries);
     this.sound(shadow, `the state at ${batch.index}`);
+    this.#noReportIsForgotten();
     this.#noneRestarted();
     if (batch.index % 4 === 0) this.#explainAll();
   }
@@ -210,11 +211,26 @@ export class Checker {
       this.#check(attempt === latest, `K5: ${key} is fenced, ${attempt} is not ${latest}`);
     }
     const reason = endReason(code);
+    const last = this.#lastAttempt.get(key)?.attempt;
+    this.#check(code === 0 || attempt === last, `K5: ${key} ends by attempt ${attempt} of ${last}`);
+    const own = reason.state !== "cancelled";
+    this.#check(own, `K3: ${key} is called ${reason.name} by a worker, nobody ended it`);
     if (code === 0 || !reason.charged || !reason.retry) return;
     const stopped = this.shadow.jobs.get(number)?.stopping;
     const failures = (this.#failures.get(key) ?? 0) + 1;
     const spent = failures >= (spec?.retry.attempts ?? 1) || stopped;
     this.#check(Boolean(spent), `I12: ${key} failed for good after ${failures} tries`);
+  }
+
+  /** P1, W6: what is not recorded is still with its worker. */
+  #noReportIsForgotten(): void {
+    for (const { life, plan } of this.#world.workers) {
+      const known = this.shadow.workers.get(this.shadow.workerNumbers.get(plan.id) ?? 0);
+      if (!life || known?.info.incarnation !== life.incarnation) continue;
+      const oldest = life.agent.unrecorded[0]?.n ?? 0;
+      const next = known.reports + 1;
+      this.#check(oldest <= next, `P1: ${plan.id} has forgotten report ${next}, keeps ${oldest}`);
+    }
   }
 
   /** I15, I16, P3: none of these faults may cost a running task. */
@@ -283,12 +299,6 @@ export class Checker {
     const over =
       task === null ? job.stopping !== null || job.ended !== "" : isEnded(job.tasks, task);
     this.#check(over, `I11: the cancel of ${number} is acknowledged and not durable`);
-  }
-
-  recorded(worker: string, incarnation: string, n: number): void {
-    const known = this.shadow.workers.get(this.shadow.workerNumbers.get(worker) ?? 0);
-    if (known?.info.incarnation !== incarnation) return;
-    this.#check(n <= known.reports, `P1: report ${n} of ${worker} is called recorded, is not`);
   }
 
   // ── workers ────────────────────────────────────────────────────────────────────────────

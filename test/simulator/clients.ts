@@ -167,12 +167,14 @@ function submitRequest(
   plan: JobPlan,
   key: RequestKey,
 ): SubmitRequest {
+  const taken = loop.peek((state) => state.jobNumbers.has(id));
   const needed = plan.spec.after.length > 0;
   const archived = needed ? world.archive.endsById() : new Map<string, string>();
   const gone = [...archived].filter(([one]) => loop.peek((state) => !state.jobNumbers.has(one)));
   return {
     kind: "submit",
-    id: loop.peek((state) => state.jobNumbers.has(id)) ? world.random.ids.hex(16) : id,
+    // Every request has an id of its own; it is used only if the key is new.
+    id: taken ? world.submitted(world.random.ids.hex(16), plan) : id,
     spec: plan.spec,
     open: plan.open,
     key,

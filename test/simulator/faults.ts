@@ -23,6 +23,7 @@ export class Faults {
       netCut: () => this.#trouble((worker, ms) => this.#cut(worker, ["up", "down"], ms)),
       netOneWay: () => this.#oneWay(),
       netReset: () => this.#someone().wire.reset(),
+      storm: () => this.#storm(),
       clockStep: () => this.#clockStep(),
       spoolTrouble: () => this.#spoolTrouble(),
     };
@@ -106,6 +107,17 @@ export class Faults {
       `the network to ${worker.plan.id} is cut ${directions} for ${ms} ms`,
     );
     for (const direction of directions) worker.wire.block(direction, ms);
+  }
+
+  /** All workers register anew while the journal is slow: much happens between their words and its answer. */
+  #storm(): void {
+    const { journal, timeline, workers } = this.#world;
+    const ms = this.#ms(50, 4_000);
+    timeline.trace(`all connections are reset, the journal stalls for ${ms} ms`);
+    for (const { wire } of workers) wire.reset();
+    timeline.after(this.#world.random.faults.float() * 300, "the journal stalls", () => {
+      journal.stalledUntil = Math.max(journal.stalledUntil, timeline.now + ms);
+    });
   }
 
   #clockStep(): void {

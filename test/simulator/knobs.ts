@@ -17,6 +17,7 @@ export interface FaultRates {
   readonly netCut: number;
   readonly netOneWay: number;
   readonly netReset: number;
+  readonly storm: number;
   readonly clockStep: number;
   readonly spoolTrouble: number;
 }
@@ -63,6 +64,7 @@ const none: FaultRates = {
   netCut: 0,
   netOneWay: 0,
   netReset: 0,
+  storm: 0,
   clockStep: 0,
   spoolTrouble: 0,
 };
@@ -120,6 +122,7 @@ function drawRates(random: Random, profile: Knobs["profile"]): FaultRates {
     masterStall: rate(5, 40),
     journalStall: rate(10, 60),
     clockStep: rate(3, 30),
+    storm: rate(2, 20),
   };
   if (profile === "master only") return master;
   const net = { netCut: rate(5, 40), netOneWay: rate(5, 40), netReset: rate(2, 30) };

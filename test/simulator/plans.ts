@@ -42,7 +42,7 @@ export function drawPlan(random: Random, knobs: Knobs, jobs: readonly string[]):
     onFailure: kind === "stop" ? "stop" : "continue",
     concurrency:
       kind === "key" ? { key: random.pick(["k1", "k2"]), limit: random.between(1, 3) } : null,
-    fenced: kind === "fenced",
+    fenced: kind === "fenced" || random.chance(0.2),
     delayMs: kind === "delay" ? random.between(1, 10_000) : 0,
     after: drawDependencies(random, jobs),
     ifClientGone: random.pick(["close", "cancel"]),

@@ -20,6 +20,7 @@ import type { JobPlan } from "./plans.ts";
 import type { Process } from "./process.ts";
 import { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
+import { Watchdog } from "./watchdog.ts";
 import { SimWorker } from "./worker.ts";
 import type { WorkerPlan } from "./worker.ts";
 
@@ -89,6 +90,7 @@ export class World {
     void new Faults(this);
     this.#snapshots();
     this.#supervise();
+    void new Watchdog(this);
     this.#until(this.knobs.faultsMs, () => false);
     this.#heal();
     const settled = this.#until(this.timeline.now + settleMs, () => isSettled(this));
@@ -154,7 +156,12 @@ export class World {
   }
 
   killWorker(id: string, how: "process" | "machine" = "process"): void {
-    this.workers.find(({ plan }) => plan.id === id)?.crash(how);
+    const worker = this.workers.find(({ plan }) => plan.id === id);
+    if (!worker?.life) return;
+    worker.crash(how);
+    // A supervisor may be quicker than whoever notices the death.
+    if (how === "machine" || !this.random.faults.chance(0.5)) return;
+    this.timeline.after(this.random.faults.float() * 400, "quick restart", () => worker.start());
   }
 
   /** W5: two dials, or none when the machine does not answer. */

@@ -1,0 +1,95 @@
+// Builds the simulator with a mutant's patches and runs seeds until one fails. A thread of its own, since a bug
+// may never come to an end.
+
+import { build } from "esbuild";
+import type { Plugin } from "esbuild";
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { Mutant } from "./mutants.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export interface Verdict {
+  readonly name: string;
+  /** The seed that failed and how; undefined when none did. */
+  readonly caught: { readonly seed: number; readonly message: string } | undefined;
+  readonly seeds: number;
+}
+
+export async function huntMutant(mutant: Mutant, seeds: number, limitMs: number): Promise<Verdict> {
+  const code = await bundle(mutant);
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
+    workerData: { seeds },
+  });
+  return new Promise((resolve, reject) => {
+    const end = (verdict: Omit<Verdict, "name">) => {
+      clearTimeout(timer);
+      void worker.terminate();
+      resolve({ name: mutant.name, ...verdict });
+    };
+    const timer = setTimeout(() => {
+      end({ caught: { seed: 0, message: `no end within ${limitMs} ms` }, seeds: 0 });
+    }, limitMs);
+    worker.on("message", end);
+    worker.on("error", reject);
+  });
+}
+
+const entry = `
+import { parentPort, workerData } from "node:worker_threads";
+import { runSeed } from "./test/simulator/run.ts";
+let seed = 1;
+let caught;
+for (; seed <= workerData.seeds && !caught; seed++) {
+  const { failure } = runSeed(seed);
+  if (failure) caught = { seed, message: failure.message.split("\\n")[0] };
+}
+parentPort.postMessage({ caught, seeds: seed - 1 });
+`;
+
+async function bundle(mutant: Mutant): Promise<string> {
+  const result = await build({
+    stdin: { contents: entry, resolveDir: root, loader: "ts" },
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    absWorkingDir: root,
+    logLevel: "silent",
+    plugins: [patching(mutant)],
+  });
+  const [file] = result.outputFiles;
+  if (!file) throw new Error("esbuild gave nothing");
+  return file.text;
+}
+
+function patching(mutant: Mutant): Plugin {
+  return {
+    name: "mutant",
+    setup({ onLoad, onEnd }) {
+      const left = new Set(mutant.patches);
+      onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, async ({ path }) => {
+        const own = mutant.patches.filter(({ file }) => path.replaceAll("\\", "/").endsWith(file));
+        if (own.length === 0) return undefined;
+        let contents = await readFile(path, "utf8");
+        for (const patch of own) {
+          const times = contents.split(patch.find).length - 1;
+          if (times !== 1) return { errors: [{ text: missing(mutant, patch.file, times) }] };
+          contents = contents.replace(patch.find, () => patch.replace);
+          left.delete(patch);
+        }
+        return { contents, loader: "ts" };
+      });
+      onEnd(() => {
+        const [patch] = left;
+        return patch ? { errors: [{ text: missing(mutant, patch.file, 0) }] } : undefined;
+      });
+    },
+  };
+}
+
+function missing(mutant: Mutant, file: string, times: number): string {
+  return `mutant "${mutant.name}": its text is in ${file} ${times} times; bring it up to date`;
+}
