@@ -41,8 +41,16 @@ function entryPoints(sources: readonly Source[]): readonly string[] {
   return [...published, ...started];
 }
 
-/** Programs with a package.json of their own or started by hand, which their README names. */
-const byHand = [/^bench\/[\w-]+\.ts$/, /^bench\/[\w-]+\/main\.ts$/, /\.config\.ts$/, /\.d\.ts$/];
+/** Programs that are started by hand, as their first lines say; and what is loaded by other means. */
+const byHand = [
+  /^examples\/[\w-]+\.ts$/,
+  /^bench\/[\w-]+\.ts$/,
+  /^bench\/[\w-]+\/main\.ts$/,
+  /\.config\.ts$/,
+  /\.d\.ts$/,
+  // The bundler puts it in the package root's place (bundle.ts B2).
+  /^src\/sdk\/in-task\.ts$/,
+];
 
 export const checkDeadFiles: Rule = (sources) => {
   const code = sources.filter(({ path }) => isCode(path));
@@ -64,9 +72,9 @@ export const checkDeadFiles: Rule = (sources) => {
   });
 };
 
-/** Conformance suites are for whoever writes an engine; fixtures say what they are by name. */
+/** Fixtures say what they are by name. Conformance suites and references are for whoever writes an engine. */
 function mayServeTestsOnly(path: string): boolean {
-  return servesTests(path) || /(^|\/)(conformance|fakes)[\w-]*\.ts$/.test(path);
+  return servesTests(path) || /\/(conformance[\w-]*|memory-archive)\.ts$/.test(path);
 }
 
 function reachable(code: readonly Source[], starts: readonly Source[]): ReadonlySet<string> {
