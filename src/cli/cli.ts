@@ -7,7 +7,7 @@ import type { Client } from "../client/index.ts";
 import type { ClusterOptions, Connection } from "./connection.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
-import { styleFor, widthOf } from "./style.ts";
+import { plainText, styleFor, widthOf } from "./style.ts";
 import type { Style, StyleFlags } from "./style.ts";
 
 export interface CliFlags extends StyleFlags {
@@ -71,7 +71,9 @@ export class Cli {
   progress(text: string): void {
     if (!this.canShowProgress || text === this.#line) return;
     const back = this.#line === "" ? "" : "\r\u001b[K";
-    this.#line = widthOf(text) < (this.io.stderr.columns ?? 80) ? text : "";
+    // A line that wrapped could not be taken back; one that is cut has no colours.
+    const room = (this.io.stderr.columns ?? 80) - 1;
+    this.#line = widthOf(text) <= room ? text : plainText(text).slice(0, room);
     this.io.stderr.write(back + this.#line);
   }
 

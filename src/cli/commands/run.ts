@@ -117,16 +117,19 @@ async function conclude(
   interrupted: boolean,
 ): Promise<void> {
   const outcome = await handle.outcome({ signal });
-  const view = await handle.job.view({ signal });
-  const { attempts } = await client.task(handle.id, 0, { signal });
+  // Nobody to tell: a script has the exit code.
+  if (outcome.state === "succeeded" && !cli.io.stderr.isTTY) return;
+  const [view, { attempts }] = await Promise.all([
+    handle.job.view({ signal }),
+    client.task(handle.id, 0, { signal }),
+  ]);
   const on = attempts.at(-1)?.worker;
   const took = `${duration(outcome.runMs)}${on === undefined ? "" : ` on ${on}`}`;
   const id = shortId(handle.id);
   const { symbols, green, red } = cli.err;
   if (outcome.state === "succeeded") {
     const text = `${green(symbols.ok)} job ${id} succeeded in ${took}`;
-    if (cli.io.stderr.isTTY) cli.say(cli.err.dim(text));
-    return;
+    return cli.say(cli.err.dim(text));
   }
   const { error, attempt } = outcome;
   const own = isOwnExit(outcome.reason) ? commandExit(error) : exitCodes.failed;
