@@ -89,5 +89,5 @@ function testSettings(env: Cli["io"]["env"]) {
 function haltError(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== "JournalHalt") return error;
   const hint = "Keep all files of the data directory until it is understood.";
-  return new SkeinError("stalled", error.message, { cause: error, hint });
+  return new SkeinError("internal", error.message, { cause: error, hint });
 }
