@@ -135,6 +135,7 @@ function describeRest(state: State): string {
     state.clients.size,
     state.userKeys.size,
     state.payloads.size,
+    state.kept.size,
     state.brakeUntil,
     state.snapshotIndex,
     state.trimIndex,

@@ -56,11 +56,7 @@ export type Effect =
       readonly error: Uint8Array | null;
     }
   | { readonly kind: "jobEnded"; readonly job: JobNumber }
-  | {
-      readonly kind: "retired";
-      readonly job: JobNumber;
-      readonly payloads: readonly (readonly [hash: string, uses: number])[];
-    }
+  | { readonly kind: "retired"; readonly job: JobNumber }
   | { readonly kind: "forgotten"; readonly jobs: readonly JobNumber[] }
   | { readonly kind: "recorded"; readonly worker: WorkerNumber; readonly n: number }
   | { readonly kind: "payloadsFreed"; readonly hashes: readonly string[] }

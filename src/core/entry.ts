@@ -115,12 +115,11 @@ export interface Retired {
   readonly v: 1;
   readonly job: JobNumber;
 }
-/** Retired jobs leave the archive too; these payloads they used are used no more. */
+/** The archive keeps these retired jobs no longer: what they had stored is used no more. */
 export interface Forgotten {
   readonly kind: "forgotten";
   readonly v: 1;
   readonly jobs: readonly JobNumber[];
-  readonly payloads: readonly PayloadHash[];
 }
 
 // ── attempts ─────────────────────────────────────────────────────────────────────────────

@@ -2,8 +2,8 @@
 
 import { cancelJob, cancelTask } from "./commands/stop.ts";
 import type { CancelJobRequest, CancelTaskRequest } from "./commands/stop.ts";
-import { forget, freePayloads } from "./commands/payloads.ts";
-import type { ForgetRequest, FreePayloadsRequest } from "./commands/payloads.ts";
+import { freePayloads } from "./commands/payloads.ts";
+import type { FreePayloadsRequest } from "./commands/payloads.ts";
 import { setQueue } from "./commands/queue.ts";
 import type { SetQueueRequest } from "./commands/queue.ts";
 import { report } from "./commands/report.ts";
@@ -38,7 +38,6 @@ export type Request =
   | LoseWorkerRequest
   | DrainRequest
   | FreePayloadsRequest
-  | ForgetRequest
   | SettleHeldRequest
   | NoteSnapshotRequest
   | TrimRequest;
@@ -57,7 +56,6 @@ export interface Answers {
   readonly loseWorker: ReturnType<typeof lose>;
   readonly drain: Answer;
   readonly freePayloads: ReturnType<typeof freePayloads>;
-  readonly forget: Answer;
   readonly settleHeld: Answer;
   readonly noteSnapshot: Answer;
   readonly trim: Answer;
@@ -92,8 +90,6 @@ export function decide(turn: Turn, request: Request): Answers[Request["kind"]] {
       return drain(turn, request);
     case "freePayloads":
       return freePayloads(turn, request);
-    case "forget":
-      return forget(turn, request);
     case "settleHeld":
       return settleHeld(turn, request);
     case "noteSnapshot":

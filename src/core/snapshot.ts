@@ -1,9 +1,9 @@
 // The state as plain data and back (A4). What is derived is left out and made anew: classes, accounting of
 // readiness, timers, what is unsettled. The shell turns the plain data into bytes.
 
-import { limits } from "../protocol/limits.ts";
 import { taskState } from "../protocol/model.ts";
 import { readyChanged } from "./classes.ts";
+import { freeAt } from "./commands/payloads.ts";
 import { addTimer } from "./timers.ts";
 import { createState } from "./state.ts";
 import type { Job, State, TaskClass, Worker } from "./state.ts";
@@ -104,6 +104,7 @@ export function decodeState(data: Plain): State {
   }));
   fill(state.userKeys, loose["userKeys"]);
   fill(state.payloads, loose["payloads"]);
+  fill(state.kept, loose["kept"]);
   fill(state.workers, loose["workers"], decodeWorker);
   for (const number of loose["finished"] as number[]) state.finished.add(number);
   for (const worker of state.workers.values())
@@ -227,8 +228,7 @@ function armTimers(state: State): void {
   for (const client of state.clients.keys())
     addTimer(timers, { at: state.time, kind: "keys", client });
   for (const [hash, use] of state.payloads) {
-    if (use.uses <= 0)
-      addTimer(timers, { at: use.freeSince + limits.payloadGraceMs, kind: "payload", hash });
+    if (use.uses <= 0) addTimer(timers, { at: freeAt(use), kind: "payload", hash });
   }
 }
 

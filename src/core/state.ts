@@ -35,6 +35,8 @@ export interface State {
   readonly clients: Map<string, ClientKeys>;
   readonly userKeys: Map<string, UserKey>;
   readonly payloads: Map<PayloadHash, PayloadUse>;
+  /** Retired jobs whose stored inputs and results the archive still names, in the order retired. */
+  readonly kept: Map<JobNumber, KeptPayloads>;
   brakeUntil: number;
   snapshotIndex: number;
   trimIndex: number;
@@ -234,6 +236,13 @@ export interface PayloadUse {
   uses: number;
   /** Time since which nothing uses it; -1 while something does. */
   freeSince: number;
+  /** A bundle is small and a job may be retried: it stays as long as the archive keeps jobs. */
+  readonly bundle: boolean;
+}
+
+export interface KeptPayloads {
+  readonly endedWall: number;
+  readonly uses: readonly (readonly [hash: PayloadHash, uses: number])[];
 }
 
 export interface Touched {
@@ -265,6 +274,7 @@ export function createState(journalId: string): State {
     clients: new Map(),
     userKeys: new Map(),
     payloads: new Map(),
+    kept: new Map(),
     brakeUntil: 0,
     snapshotIndex: 0,
     trimIndex: 0,

@@ -33,6 +33,7 @@ export function expire(turn: Turn): boolean {
   }
   settleSome(turn);
   finishDrains(turn);
+  forgetSome(turn);
   retireSome(turn);
   return looked === timersPerTurn || turn.state.sweeping.size > 0 || turn.state.unsettled.size > 0;
 }
@@ -132,4 +133,14 @@ function retireSome(turn: Turn): void {
     emit(turn, { kind: "retired", v: 1, job: number });
     retired++;
   }
+}
+
+/** What retired jobs had stored is let go when the archive may forget them. Retention goes by the wall (T1). */
+function forgetSome(turn: Turn): void {
+  const jobs: number[] = [];
+  for (const [number, { endedWall }] of turn.state.kept) {
+    if (endedWall > turn.wall - limits.archiveMs || jobs.length >= 256) break;
+    jobs.push(number);
+  }
+  if (jobs.length > 0) emit(turn, { kind: "forgotten", v: 1, jobs });
 }

@@ -66,6 +66,8 @@ export interface LoopPorts {
   rebuild(why: string): void;
   /** Another leads, or the journal is broken: this master stops. */
   halt(why: Error): void;
+  /** What only this process knows, asked right before a decision: a refusal, or undefined (A1). */
+  admit(request: Request, turn: Turn): Refusal | undefined;
   /** Tasks that may be assigned in the next turn (J7). */
   dispatchMax(): number;
   recalling(): ReadonlySet<number>;
@@ -111,6 +113,9 @@ export class Loop {
   #halted = false;
   #rebuilding = false;
   #cameSecond = false;
+  /** Batches in a row that the journal refused: what is tried again is tried ever more slowly. */
+  #refusals = 0;
+  #resting = false;
   #pumping = false;
   #cancelTimer: CancelTimer = () => {};
   /** Cluster time goes on from here by the monotonic clock (T1). */
@@ -230,7 +235,7 @@ export class Loop {
   }
 
   #turn(): void {
-    if (this.#flight !== null || this.#halted || this.#rebuilding) return;
+    if (this.#flight !== null || this.#halted || this.#rebuilding || this.#resting) return;
     if (!this.#leads) {
       if (this.#wantsToLead) this.#elect();
       return;
@@ -245,7 +250,7 @@ export class Loop {
       this.#stateDigest(turn);
       for (const waiting of taken) {
         at = waiting;
-        const answer = decide(turn, waiting.request);
+        const answer = this.#ports.admit(waiting.request, turn) ?? decide(turn, waiting.request);
         answers.push(() => waiting.done(answer));
       }
       at = undefined;
@@ -427,21 +432,29 @@ export class Loop {
 
   /** Nothing was stored: what is asked is answered so, and the state goes back (M4). */
   #refused(flight: Flight, code: string, why: string): void {
-    const answer: Refusal =
-      code === "no_space"
-        ? refuse("journal_full", `The journal takes nothing more: ${why}`, { retryAfter: 10 })
-        : refuse("too_large", `The journal refused the batch: ${why}`);
+    const answer = refusalOf(code, why);
     const [results, rest] = split(flight.waiting, ({ request }) => request.kind === "report");
     this.#lose(`the journal refused batch ${flight.batch.index}: ${why}`);
     // Results are never refused (J7): they wait and are tried again.
     this.#putBack(results);
     for (const { done } of rest) done(answer);
     for (const read of flight.reads) this.#afterRebuild.push(read);
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#resting = true;
+    const restMs = Math.min(restMsMax, 10 * 2 ** this.#refusals++);
+    this.#ports.clock.after(restMs, () => {
+      this.#resting = false;
+      this.#soon();
+    });
   }
 
   #durable(flight: Flight): void {
     this.#flight = null;
     this.#hash = flight.batch.hash;
+    this.#refusals = 0;
     if (flight.elected) this.#leads = true;
     const { index, wall, effects } = flight.turn;
     const { recalls, elected } = flight;
@@ -469,6 +482,17 @@ export class Loop {
     this.#inbox = [];
     this.#ports.halt(why);
   }
+}
+
+/** A journal that is full is looked at this often. */
+const restMsMax = 2_000;
+
+function refusalOf(code: string, why: string): Refusal {
+  if (code === "no_space") {
+    return refuse("journal_full", `The journal takes nothing more: ${why}`, { retryAfter: 10 });
+  }
+  if (code === "forbidden") return refuse("stalled", `The journal may not be written: ${why}`);
+  return refuse("too_large", `The journal refused the batch: ${why}`);
 }
 
 function split<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {

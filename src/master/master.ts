@@ -19,6 +19,7 @@ import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import { openHistory } from "./history/history.ts";
+import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { UsageWatch } from "./usage-watch.ts";
@@ -135,7 +136,10 @@ async function createMaster(
       ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
     halt,
   });
+  usage.onRoom(() => wired.loop.poke());
   opening.defer(() => wired.loop.stop());
+  const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
+  opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
   return {
     ...wired,

@@ -12,6 +12,7 @@ import type { Problem } from "../protocol/errors.ts";
 import type { MasterMessage, WorkerMessage } from "../protocol/messages.ts";
 import { sessionPath } from "../protocol/routes.ts";
 import type { Connection, Sessions } from "./sessions.ts";
+import { WorkerMessages } from "./worker-messages.ts";
 
 export interface SessionServerOptions {
   readonly server: Server;
@@ -24,6 +25,8 @@ export interface SessionServerOptions {
 
 /** Both sides say something at least this often. */
 const pingMs = 1_000;
+/** Pings without a word from the other side: it is no worker, or gone. A stall here is one ping only. */
+const quietMax = limits.lostAfterMs / pingMs;
 /** More than this unsent to one worker: it does not read, and is cut off. */
 const unsentBytesMax = 64 * 1024 * 1024;
 
@@ -59,18 +62,23 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
   request.socket.setNoDelay(true);
   sessions.opened(wire);
   let reason = "the connection was cut";
+  let quiet = 0;
   let beat = clock.after(pingMs, function ping() {
+    if (++quiet > quietMax) return socket.terminate();
     wire.ping();
     beat = clock.after(pingMs, ping);
   });
   socket.on("message", (data: Buffer) => {
+    quiet = 0;
     try {
       const messages = wire.read(data);
       sessions.heard(wire);
       for (const message of messages) sessions.received(wire, message);
     } catch (error) {
-      options.log.warn("a worker sent what is no frame", { remote: wire.remote, error });
-      wire.close("a frame could not be read");
+      const why = error instanceof Error ? error.message : String(error);
+      options.log.warn("a worker sent what is no frame", { remote: wire.remote, why });
+      options.log.debug("where it failed", { error });
+      wire.close(`a frame could not be read: ${why}`);
     }
   });
   socket.on("error", (error) => {
@@ -85,6 +93,7 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
 class Wire implements Connection {
   readonly remote: string;
   readonly #socket: WebSocket;
+  readonly #messages = new WorkerMessages();
   #sent = 0;
   #received = 0;
   #queue: MasterMessage[] = [];
@@ -108,7 +117,8 @@ class Wire implements Connection {
 
   close(reason: string): void {
     this.#flush();
-    this.#socket.close(1000, reason.slice(0, 100));
+    // A close frame holds 123 bytes.
+    this.#socket.close(1000, reason.replace(/[^\x20-\x7e]/g, "?").slice(0, 120));
     // A peer that does not answer the close is cut.
     setTimeout(() => this.#socket.terminate(), 1_000).unref();
   }
@@ -121,7 +131,7 @@ class Wire implements Connection {
     if (frame[0] !== this.#received + 1)
       throw new RangeError(`frame ${frame[0]} after ${this.#received}`);
     this.#received = frame[0];
-    return frame[2] as WorkerMessage[];
+    return this.#messages.check(frame[2]);
   }
 
   /** Messages go in frames well below the limit; each start message is at most about 1 MiB. */

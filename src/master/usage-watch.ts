@@ -17,6 +17,9 @@ export class UsageWatch {
   readonly #journal: Journal;
   readonly #archive: Archive;
   readonly #timer: NodeJS.Timeout;
+  /** The least that dispatch was given since the last look. */
+  #given = dispatchPerTurn;
+  #onRoom = () => {};
 
   constructor(journal: Journal, archive: Archive, onError: (error: unknown) => void) {
     this.#journal = journal;
@@ -35,8 +38,15 @@ export class UsageWatch {
   /** Tasks that may be assigned in the next turn. */
   dispatchMax(): number {
     const { share } = this.usage;
-    if (share >= limits.stopDispatchAt) return 0;
-    return share >= limits.slowDispatchAt ? 64 : dispatchPerTurn;
+    const max =
+      share >= limits.stopDispatchAt ? 0 : share >= limits.slowDispatchAt ? 64 : dispatchPerTurn;
+    this.#given = Math.min(this.#given, max);
+    return max;
+  }
+
+  /** Calls `listener` when there is room again for more than dispatch was given: nothing else would wake it. */
+  onRoom(listener: () => void): void {
+    this.#onRoom = listener;
   }
 
   async look(): Promise<void> {
@@ -45,6 +55,9 @@ export class UsageWatch {
     // The disk counts as full when what is left would not hold a reserve for outcomes and trims.
     const ofDisk = diskFree < diskReserve ? 1 : bytes / (bytes + diskFree);
     this.#usage = { journalBytes: bytes, share: Math.max(ofQuota, ofDisk) };
+    const given = this.#given;
+    this.#given = dispatchPerTurn;
+    if (this.dispatchMax() > given) this.#onRoom();
   }
 
   stop(): void {

@@ -6,6 +6,7 @@ import type { Journal } from "../journal/journal.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
+import { checkStored } from "./admission.ts";
 import type { Archive } from "./archive/archive.ts";
 import { feedArchive, ringHub } from "./feed.ts";
 import type { History } from "./history/history.ts";
@@ -58,6 +59,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       options.ground().then((grounded) => loop.adopt(grounded), halt);
     },
     halt,
+    admit: (request, turn) => checkStored(request, turn, (hash) => kept.payloads.has(hash)),
     dispatchMax: () => usage.dispatchMax(),
     recalling: () => sessions.recalling(),
   });

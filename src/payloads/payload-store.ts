@@ -246,19 +246,24 @@ class DiskStore implements PayloadStore {
     await setAside(this.#places, payloadFile(this.#places, hash, size), "other hash", this.#log);
   }
 
+  /** From the set at once: whoever asks from now on hears that they are not here. */
   async delete(hashes: Iterable<PayloadHash>): Promise<number> {
     let freed = 0;
+    const removals: Promise<void>[] = [];
     for (const hash of hashes) {
-      await this.#alone(hash, async () => {
-        const size = this.#sizes.get(hash);
-        if (size === undefined) return;
-        // First from the set: a crash in between leaves a file that nobody names, which is
-        // harmless.
-        this.#forget(hash, size);
+      const size = this.#sizes.get(hash);
+      if (size === undefined) continue;
+      // A crash before the file is gone leaves one that nobody names, which is harmless.
+      this.#forget(hash, size);
+      freed += size;
+      // One that was put again meanwhile stays.
+      const remove = async () => {
+        if (this.#sizes.has(hash)) return;
         await rm(payloadFile(this.#places, hash, size), { force: true });
-        freed += size;
-      });
+      };
+      removals.push(this.#alone(hash, remove));
     }
+    await Promise.all(removals);
     return freed;
   }
 

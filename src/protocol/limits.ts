@@ -82,6 +82,9 @@ export const limits = {
   /** Snapshot after this much journal. */
   snapshotBytes: 64 * mib,
   snapshotBatches: 20_000,
+  /** What the archive keeps of retired jobs: outcomes, attempts, stored inputs and results. */
+  archiveMs: 30 * 24 * 3_600_000,
+  archiveBytesMax: 10_000 * mib,
   /** History (A6). */
   historyMs: 7 * 24 * 3_600_000,
   historyBytesMax: 2_000 * mib,

@@ -6,6 +6,7 @@ import type { Effect } from "../effect.ts";
 import type { Retired } from "../entry.ts";
 import { assert, present } from "../invariants.ts";
 import type { Job, State } from "../state.ts";
+import { keepForArchive } from "./payloads.ts";
 
 export function unended(job: Job): number {
   const { counts } = job.tasks;
@@ -64,7 +65,8 @@ export function isRetirable(job: Job): boolean {
 export function applyRetired(state: State, entry: Retired, effects: Effect[]): void {
   const job = present(state.jobs.get(entry.job), `job ${entry.job}`);
   assert(isRetirable(job), `job ${job.id} cannot be retired`);
-  effects.push({ kind: "retired", job: job.number, payloads: [...job.payloads] });
+  effects.push({ kind: "retired", job: job.number });
+  keepForArchive(state, job);
   state.finished.delete(job.number);
   state.finishedTasks -= job.tasks.count;
   state.jobs.delete(job.number);

@@ -4,32 +4,47 @@ import { limits } from "../../protocol/limits.ts";
 import type { Effect } from "../effect.ts";
 import type { Forgotten, PayloadsFreed } from "../entry.ts";
 import type { Answer } from "../refusal.ts";
-import type { Job, State } from "../state.ts";
+import type { Job, PayloadUse, State } from "../state.ts";
 import { addTimer } from "../timers.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 
-export function useStored(state: State, job: Job, hash: string): void {
+export function useStored(state: State, job: Job, hash: string, bundle = false): void {
   job.payloads.set(hash, (job.payloads.get(hash) ?? 0) + 1);
   const use = state.payloads.get(hash);
   if (use) {
     use.uses++;
     use.freeSince = -1;
-  } else state.payloads.set(hash, { uses: 1, freeSince: -1 });
+  } else state.payloads.set(hash, { uses: 1, freeSince: -1, bundle });
 }
 
-function unuse(state: State, hash: string, uses: number): void {
+export function unuse(state: State, hash: string, uses: number): void {
   const use = state.payloads.get(hash);
   if (!use) return;
   use.uses -= uses;
   if (use.uses > 0) return;
   use.freeSince = state.time;
-  addTimer(state.timers, { at: state.time + limits.payloadGraceMs, kind: "payload", hash });
+  addTimer(state.timers, { at: freeAt(use), kind: "payload", hash });
 }
 
-/** The archive has forgotten these jobs: what they used is used no more. */
+/** A job leaves the state: its bundle is done with, the rest stays as long as the archive names it. */
+export function keepForArchive(state: State, job: Job): void {
+  const { code } = job.spec;
+  const bundle = code.kind === "function" ? code.bundle : "";
+  const uses: [hash: string, uses: number][] = [];
+  for (const [hash, count] of job.payloads) {
+    const own = hash === bundle ? 1 : 0;
+    if (own > 0) unuse(state, hash, own);
+    if (count > own) uses.push([hash, count - own]);
+  }
+  if (uses.length > 0) state.kept.set(job.number, { endedWall: job.endedWall, uses });
+}
+
 export function applyForgotten(state: State, entry: Forgotten, effects: Effect[]): void {
-  for (const hash of entry.payloads) unuse(state, hash, 1);
+  for (const number of entry.jobs) {
+    for (const [hash, uses] of state.kept.get(number)?.uses ?? []) unuse(state, hash, uses);
+    state.kept.delete(number);
+  }
   effects.push({ kind: "forgotten", jobs: entry.jobs });
 }
 
@@ -52,22 +67,15 @@ export function freePayloads(
 function isUnused(state: State, hash: string, time: number): boolean {
   const use = state.payloads.get(hash);
   if (!use) return true;
-  return use.uses <= 0 && use.freeSince + limits.payloadGraceMs <= time;
+  return use.uses <= 0 && freeAt(use) <= time;
+}
+
+/** When a payload that nothing uses may go. */
+export function freeAt(use: PayloadUse): number {
+  return use.freeSince + (use.bundle ? limits.archiveMs : limits.payloadGraceMs);
 }
 
 export function applyPayloadsFreed(state: State, entry: PayloadsFreed, effects: Effect[]): void {
   for (const hash of entry.hashes) state.payloads.delete(hash);
   effects.push({ kind: "payloadsFreed", hashes: entry.hashes });
-}
-
-export interface ForgetRequest {
-  readonly kind: "forget";
-  readonly jobs: readonly number[];
-  readonly payloads: readonly string[];
-}
-
-export function forget(turn: Turn, request: ForgetRequest): Answer {
-  const { jobs, payloads } = request;
-  emit(turn, { kind: "forgotten", v: 1, jobs, payloads });
-  return { ok: true };
 }

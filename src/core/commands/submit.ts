@@ -186,7 +186,7 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
       });
     }
   }
-  if (spec.code.kind === "function") useStored(state, job, spec.code.bundle);
+  if (spec.code.kind === "function") useStored(state, job, spec.code.bundle, true);
   if (entry.key !== null) rememberKey(state, entry.key, job.number);
   armJobTimers(state, job);
   state.touched.jobs.add(job.number);

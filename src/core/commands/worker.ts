@@ -217,8 +217,12 @@ function isPoison(state: State, number: number, deaths: readonly number[]): bool
   return new Set(deaths).size >= Math.min(limits.deathsMax, live);
 }
 
-/** Attempts that are known to have started, or that nobody can say of: those that held amounts. */
+/**
+ * Attempts that are known to have started, or that nobody can say of: those that held amounts. None of a worker
+ * that this term's leader never heard: where the master died too, a machine or a person ended them all.
+ */
 function chargedDeaths(state: State, worker: Worker, started: readonly TaskPair[]): TaskPair[] {
+  if (worker.term !== state.term) return [];
   const charged: TaskPair[] = [];
   const counted = new Set<string>();
   for (const [number, task] of started) {
