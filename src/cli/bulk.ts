@@ -1,4 +1,5 @@
-// One change to several things: each is tried, each is told, and the exit code says whether all went well.
+// One change to several things: each is tried, each is told, and the exit code says whether all
+// went well.
 
 import type { Cli } from "./cli.ts";
 import { describeError, exitCodeOf, Quit, usageError } from "./errors.ts";

@@ -1,7 +1,7 @@
 // Child processes of `skein up`: this same program as `master` or `worker`.
 //
-//   U1. A child never outlives this process: it holds the other end of the child's stdin, and the child ends
-//       when that closes, however this process died.
+//   U1. A child never outlives this process: it holds the other end of the child's stdin, and the
+//       child ends when that closes, however this process died.
 //   U2. A child is ready when it says so on its stdout, in one line of JSON.
 
 import { spawn } from "node:child_process";

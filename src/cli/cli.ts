@@ -1,6 +1,7 @@
 // One invocation: where it prints, how it connects, what it ends with. Every command is given one.
 //
-//   O1. stdout is data, stderr is messages. A progress line stands on stderr, and only on a terminal.
+//   O1. stdout is data, stderr is messages. A progress line stands on stderr, and only
+//       on a terminal.
 //   O2. What is printed while a progress line stands goes above it.
 
 import type { Client } from "../client/index.ts";

@@ -1,5 +1,5 @@
-// Which cluster, and with which token: flags, then the environment, then the data directory, where a
-// running master leaves its address and its token.
+// Which cluster, and with which token: flags, then the environment, then the data directory, where
+// a running master leaves its address and its token.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -68,7 +68,8 @@ async function findMasters(
   const file = addressFile(data ?? defaultDataDir(env));
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text !== undefined) {
-    const hint = `The master that left its address in ${file} is gone: start it again with \`skein up\`.`;
+    const gone = `The master that left its address in ${file} is gone`;
+    const hint = `${gone}: start it again with \`skein up\`.`;
     return { masters: parseMasters(text.replaceAll("\n", ",")), hint };
   }
   if (tokenFile !== undefined || env["SKEIN_TOKEN"]) {

@@ -29,7 +29,9 @@ export function levelOption(command: Command, level: LogLevel): Command {
   return command.option("--log-level <level>", levels.join(", "), oneOf(...levels), level);
 }
 
-/** For `up` and tests: whoever started this process holds its stdin, and it ends when that closes. */
+/**
+ * For `up` and tests: whoever started this process holds its stdin, and it ends when that closes.
+ */
 export function ownedOption(command: Command): Command {
   return command.addOption(
     new Option(
@@ -61,7 +63,9 @@ export interface Told extends Disposable {
   readonly insisted: Promise<void>;
 }
 
-/** Listens for the wish to end. With an owner, Ctrl-C in the same terminal is the owner's affair. */
+/**
+ * Listens for the wish to end. With an owner, Ctrl-C in the same terminal is the owner's affair.
+ */
 export function untilToldToEnd(cli: Cli, owned: boolean): Told {
   const asked = defer<"signal" | "owner">();
   const insisted = defer<void>();

@@ -20,7 +20,10 @@ export interface Io {
   now(): number;
   /** Aborted when nobody reads stdout any more (SIGPIPE): the CLI then ends without a word. */
   readonly signal: AbortSignal;
-  /** Calls `listener` on Ctrl-C, which then no longer ends the process. Returns a function that stops it. */
+  /**
+   * Calls `listener` on Ctrl-C, which then no longer ends the process. Returns a function that
+   * stops it.
+   */
   onInterrupt(listener: () => void): () => void;
   /** The same for a polite request to end (SIGTERM, SIGHUP). */
   onTerminate(listener: () => void): () => void;

@@ -1,4 +1,5 @@
-// Watching a map: results in the order of the inputs as soon as each is there, progress, the first failure.
+// Watching a map: results in the order of the inputs as soon as each is there, progress, the first
+// failure.
 //
 // A task that did not succeed gives a line with `null`, so that line n belongs to input n.
 

@@ -1,5 +1,5 @@
-// The command tree. Only names and summaries are here: the module of a command is loaded when it is used,
-// so that help comes at once.
+// The command tree. Only names and summaries are here: the module of a command is loaded when it is
+// used, so that help comes at once.
 
 import { Command, CommanderError } from "commander";
 import { Cli } from "./cli.ts";

@@ -1,4 +1,5 @@
-// Text for people: tables, lists of fields, states. What a command prints with --json is not made here.
+// Text for people: tables, lists of fields, states. What a command prints with --json is not made
+// here.
 
 import { widthOf } from "./style.ts";
 import type { Style } from "./style.ts";

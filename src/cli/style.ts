@@ -78,7 +78,9 @@ function hasColours(sink: Sink, env: Io["env"], flags: StyleFlags): boolean {
   return env["TERM"] !== "dumb" && sink.isTTY;
 }
 
-/** A locale that is set and not UTF-8 cannot show the symbols; one that is not set most often can. */
+/**
+ * A locale that is set and not UTF-8 cannot show the symbols; one that is not set most often can.
+ */
 function readsUnicode(env: Io["env"]): boolean {
   if (env["TERM"] === "dumb" || env["TERM"] === "linux") return false;
   const locale = env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"];

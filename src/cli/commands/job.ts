@@ -260,7 +260,8 @@ function defineRetry(retry: Command, cli: Cli): void {
       }
       const job = await client.retryJob(old.id, { signal });
       const see = nextSteps([["watch", `skein job get ${shortId(job.id)} --wait`]]);
-      const text = `${cli.err.symbols.ok} Job ${shortId(job.id)} retries ${again} of ${shortId(old.id)}.`;
+      const { ok } = cli.err.symbols;
+      const text = `${ok} Job ${shortId(job.id)} retries ${again} of ${shortId(old.id)}.`;
       if (!options.json) cli.sayNext(text, see);
       return job;
     });

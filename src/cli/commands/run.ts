@@ -1,4 +1,5 @@
-// skein run -- CMD…: a command on the cluster as if it ran here. Its output streams, its exit code is ours.
+// skein run -- CMD…: a command on the cluster as if it ran here. Its output streams, its exit code
+// is ours.
 
 import { constants } from "node:os";
 import { basename } from "node:path";

@@ -29,6 +29,7 @@ function statusPage(view: StatusView, cli: Cli): string {
   }).flatMap(([word, n]) => (n > 0 ? [style.yellow(`${n} ${word}`)] : []));
   const leads = master.leads ? `leads in term ${master.term}` : `stands by in term ${master.term}`;
   const snapshot = view.snapshot === null ? "none yet" : `at ${count(view.snapshot.index)}`;
+  const batches = plural(journal.index, "batch", "batches");
   const page = fields(
     [
       ["workers", [`${workers.active} active`, ...ill].join(", ")],
@@ -40,10 +41,7 @@ function statusPage(view: StatusView, cli: Cli): string {
         `${master.id} at ${master.address}, ${leads}, since ${ago(master.since, cli.io.now())}`,
       ],
       ["version", `${master.version} (node ${master.node}, pid ${master.pid})`],
-      [
-        "journal",
-        `${journal.engine}, ${plural(journal.index, "batch", "batches")}, ${bytes(journal.bytes)}, snapshot ${snapshot}`,
-      ],
+      ["journal", `${journal.engine}, ${batches}, ${bytes(journal.bytes)}, snapshot ${snapshot}`],
       ["memory", `${bytes(view.stateBytes)} of state`],
       ["survives", view.survives],
     ],

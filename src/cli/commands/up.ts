@@ -1,4 +1,5 @@
-// skein up: a cluster on this machine, in the foreground. It ends with Ctrl-C, and starts again where it was.
+// skein up: a cluster on this machine, in the foreground. It ends with Ctrl-C, and starts again
+// where it was.
 
 import { resolve } from "node:path";
 import type { Command } from "commander";

@@ -35,8 +35,9 @@ export function defineWhy(why: Command, cli: Cli): void {
       number = telling.task.task;
       if (job.tasks > 1) {
         const { task, like } = telling;
+        const all = countsText(job.counts, cli.out);
         head =
-          `Job ${shortId(job.id)}, ${state(job.state, cli.out)}: ${countsText(job.counts, cli.out)}.\n` +
+          `Job ${shortId(job.id)}, ${state(job.state, cli.out)}: ${all}.\n` +
           `Of ${plural(like, `${task.state} task`)}, the first:\n`;
       }
     }

@@ -240,7 +240,8 @@ function sayDrained(worker: WorkerView, options: DrainOptions, cli: Cli): void {
   if (options.undo) return cli.say(`${ok} Worker ${worker.id} takes work again.`);
   const limit = duration(parseDuration(options.deadline));
   const end = options.exit ? "Then it ends" : "Then it stays";
-  const text = `${ok} Draining ${worker.id}: ${plural(worker.running, "task")} running, at most ${limit}. ${end}.`;
+  const running = `${plural(worker.running, "task")} running, at most ${limit}`;
+  const text = `${ok} Draining ${worker.id}: ${running}. ${end}.`;
   cli.sayNext(text, nextSteps([["undo", `skein worker drain ${worker.id} --undo`]]));
 }
 
