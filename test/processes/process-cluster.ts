@@ -8,6 +8,7 @@ import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect } from "skein";
@@ -27,6 +28,7 @@ export class ProcessCluster implements AsyncDisposable {
   readonly dir: string;
   readonly #options: ProcessClusterOptions;
   readonly #workers = new Map<string, ChildProcess>();
+  readonly #errors: string[] = [];
   #master: ChildProcess | undefined;
   #url = "";
   #port = 0;
@@ -68,17 +70,35 @@ export class ProcessCluster implements AsyncDisposable {
     return this.#stderr;
   }
 
+  /** Lines of level "error" in the processes' logs, all of them. */
+  get errors(): readonly string[] {
+    return this.#errors;
+  }
+
   connect(): Promise<Skein> {
     return connect({ url: this.#url, token: this.token });
   }
 
   /** Milliseconds from the start of the process until it leads and answers. */
   async startMaster(): Promise<number> {
-    const address = join(this.dir, "master", "address");
-    rmSync(address, { force: true });
     const began = performance.now();
-    const child = this.spawn(["master", "--data", this.dir, "--port", String(this.#port)]);
-    this.#master = child;
+    this.spawnMaster();
+    await this.masterReady();
+    return performance.now() - began;
+  }
+
+  /** Begins to start a master; `masterReady` waits for it. */
+  spawnMaster(): ChildProcess {
+    rmSync(join(this.dir, "master", "address"), { force: true });
+    const args = ["master", "--data", this.dir, "--port", String(this.#port)];
+    this.#master = this.spawn([...args, "--log-format", "json"]);
+    return this.#master;
+  }
+
+  /** Until the master leads and answers; throws what it said if it ends before that. */
+  async masterReady(): Promise<void> {
+    const address = join(this.dir, "master", "address");
+    const child = this.master;
     await until(() => {
       if (hasEnded(child)) throw new Error(`the master ended: ${this.#stderr.slice(-2_000)}`);
       return existsSync(address) && readFileSync(address, "utf8").endsWith("\n");
@@ -87,16 +107,21 @@ export class ProcessCluster implements AsyncDisposable {
     this.#port = Number(new URL(this.#url).port);
     await using skein = await this.connect();
     await until(async () => (await skein.client.status()).master.leads);
-    return performance.now() - began;
   }
 
   /** SIGKILL, and gone. */
   async killMaster(): Promise<void> {
-    if (this.#master) await kill(this.#master);
+    if (this.#master) await end(this.#master, "SIGKILL");
+  }
+
+  /** SIGTERM, and gone; resolves with its exit code. */
+  async stopMaster(): Promise<number | null> {
+    await end(this.master, "SIGTERM");
+    return this.master.exitCode;
   }
 
   startWorker(id: string, more: readonly string[] = []): ChildProcess {
-    const args = ["worker", "--data", join(this.dir, id), "--master", this.#url, "--id", id];
+    const args = ["worker", "--data", this.dir, "--master", this.#url, "--id", id];
     const child = this.spawn([...args, "--cpus", String(this.#options.cpus ?? 1), ...more]);
     this.#workers.set(id, child);
     return child;
@@ -109,7 +134,12 @@ export class ProcessCluster implements AsyncDisposable {
   }
 
   async killWorker(id: string): Promise<void> {
-    await kill(this.worker(id));
+    await end(this.worker(id), "SIGKILL");
+  }
+
+  /** Master and workers, with one blow. */
+  async killAll(): Promise<void> {
+    await Promise.all([this.master, ...this.#workers.values()].map((one) => end(one, "SIGKILL")));
   }
 
   async workersActive(count: number): Promise<void> {
@@ -129,22 +159,29 @@ export class ProcessCluster implements AsyncDisposable {
       env: {
         ...process.env,
         ...this.#options.env?.(this.dir),
+        // Slots inherit it, so that processesIn() finds them.
+        TEST_CLUSTER: this.dir,
         SKEIN_TOKEN: existsSync(join(this.dir, "token")) ? this.token : "",
       },
     });
     child.stdout?.resume();
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-20_000);
-    });
+    if (child.stderr) {
+      createInterface({ input: child.stderr }).on("line", (line) => {
+        this.#stderr = `${this.#stderr}${line}\n`.slice(-20_000);
+        if (line.includes('"level":"error"')) this.#errors.push(line);
+      });
+    }
     return child;
   }
 
+  /** Kills everything; throws when a process outlives its cluster (W7). */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#workers.values()].map(kill));
-    await this.killMaster();
-    await until(() => processesIn(this.dir).length === 0, 10_000).catch(() => {});
-    for (const pid of processesIn(this.dir)) process.kill(pid, "SIGKILL");
+    if (this.#master) await this.killAll();
+    const none = () => processesIn(this.dir).length === 0;
+    const left = await until(none, 10_000).catch(() => processesIn(this.dir).map(describe));
+    for (const pid of processesIn(this.dir)) tryKill(pid);
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    if (left?.length) throw new Error(`processes outlived their cluster:\n${left.join("\n")}`);
   }
 }
 
@@ -152,11 +189,19 @@ export function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-async function kill(child: ChildProcess): Promise<void> {
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (hasEnded(child)) return;
   const exited = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
+  child.kill(signal);
   await exited;
+}
+
+function tryKill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself meanwhile.
+  }
 }
 
 /** Waits for a condition, with a bound that only a broken system reaches. */
@@ -174,6 +219,28 @@ export async function until(
 /** Processes that name this directory on their command line or in their environment (Linux). */
 export function processesIn(dir: string): number[] {
   return pids().filter((pid) => pid !== process.pid && mentions(pid, dir));
+}
+
+/** A process with its children and theirs. */
+export function descendantsOf(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const one of pids()) {
+    const parent = Number(read(`/proc/${one}/stat`).split(") ").at(-1)?.split(" ")[1]);
+    children.set(parent, [...(children.get(parent) ?? []), one]);
+  }
+  const all = [pid];
+  for (const one of all) all.push(...(children.get(one) ?? []));
+  return all;
+}
+
+/** False for one that has ended and only waits to be read by its parent. */
+export function isAlive(pid: number): boolean {
+  const [, state = "Z"] = /\) (\w)/.exec(read(`/proc/${pid}/stat`)) ?? [];
+  return state !== "Z";
+}
+
+function describe(pid: number): string {
+  return `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`;
 }
 
 function pids(): number[] {
