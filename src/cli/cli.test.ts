@@ -2,7 +2,16 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { counts, fakeCluster, fakeJob, fakeTask, fakeWorker, page, problem, run } from "./fakes.ts";
+import {
+  counts,
+  fakeCluster,
+  fakeJob,
+  fakeTask,
+  fakeWorker,
+  page,
+  problem,
+  run,
+} from "./fakes.fixture.ts";
 
 describe("a command line that is not understood", () => {
   test("gets a suggestion and exit 2", async () => {

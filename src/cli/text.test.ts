@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SkeinError } from "../protocol/errors.ts";
 import { describeError, exitCodeOf } from "./errors.ts";
-import { fakeIo } from "./fakes.ts";
+import { fakeIo } from "./fakes.fixture.ts";
 import { bytes, count, duration, shortId } from "./format.ts";
 import { glob } from "./glob.ts";
 import { readInputs } from "./inputs.ts";
