@@ -32,10 +32,10 @@ export const mutants: readonly Mutant[] = [
     'found === undefined ? () => this.#refused(flight, "no_space", "lost")',
   ),
   one(
-    "the loss of an old incarnation takes the new one with it",
+    "a new incarnation of a worker does not end the old one's attempts",
     "src/core/commands/worker.ts",
-    "  if (!worker || worker.info.incarnation !== request.incarnation)\n    return { ok: true, braked: false };",
-    "  if (!worker) return { ok: true, braked: false };",
+    'if (known.state !== "lost" && known.state !== "gone") {\n      loseWorker',
+    'if (known.state === "suspect") {\n      loseWorker',
   ),
   one(
     "amounts of a cancelled attempt are never given back",
