@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+// Tests beside the code that start whole clusters as processes.
+const beside = ["src/cli/up.test.ts"];
+
 // Three projects, one after the other, so that none disturbs the clocks of the next:
 //   unit       what stands beside the code, conformance of the engines, tidy, examples
 //   cluster    the simulator's seeds and the scenarios: deterministic, busy on one core each
@@ -15,6 +18,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "examples/**/*.test.ts", "test/tidy{.test.ts,/*.test.ts}"],
+          exclude: beside,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -33,7 +37,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "processes",
-          include: ["test/processes/**/*.test.ts"],
+          include: ["test/processes/**/*.test.ts", ...beside],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 180_000,

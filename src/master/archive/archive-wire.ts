@@ -4,7 +4,7 @@
 //   add     varint index, wall, count of events, events
 //   event   kind byte, then its fields: varints, and texts and bytes after their length
 
-import { ByteReader, ByteWriter } from "../../protocol/varint.ts";
+import { ByteReader, type ByteWriter } from "../../protocol/varint.ts";
 import type { ArchiveEvent, FinalState, Labels } from "./archive.ts";
 
 export interface Added {
