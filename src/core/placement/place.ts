@@ -2,9 +2,11 @@
 // else (S1), and runs once, as the last step of a turn.
 //
 // The queue with the smallest dominant share ÷ weight goes first (Ghodsi et al., "Dominant Resource
-// Fairness", NSDI 2011); inside it priority, then age (S3). A step gives one run of tasks to one worker, and
-// the order is looked at anew. When nothing is free, short tasks go ahead of time to workers that will be
-// free soon (W8); what stands in the way of more urgent work, or waits while others idle, is recalled.
+// Fairness", NSDI 2011), of equal shares the one that has waited longest; inside it priority, then age (S3).
+// A step gives one run of tasks to one worker, no longer than is fair to the other queues, and the order is
+// looked at anew. When nothing is free, short tasks go ahead of time to workers that will be free soon (W8),
+// but not past a class that waits for the very slot; what stands in the way of more urgent work, or waits
+// while others idle, is recalled.
 
 import { limits } from "../../protocol/limits.ts";
 import { slotCount, fitCount } from "../accounting.ts";
@@ -38,11 +40,10 @@ export function place(turn: Turn, options: PlaceOptions): Recall[] {
   const totals = totalAmounts(workers);
   let left = options.tasksMax;
   while (lines.length > 0 && left > 0) {
-    const line = lines.reduce((best, other) =>
-      shareOf(totals, other) < shareOf(totals, best) ? other : best,
-    );
+    const line = lines.reduce((best, other) => (goesBefore(totals, other, best) ? other : best));
     const own = line.classes[0];
-    const placed = own === undefined ? 0 : placeSome(turn, line.queue, own, workers, left);
+    const step = { workers, stuck, most: left, fair: fairCount(state, totals, line, lines) };
+    const placed = own === undefined ? 0 : placeSome(turn, line.queue, own, step);
     left -= placed;
     if (own !== undefined && (placed === 0 || own.ready === 0)) {
       if (own.ready > 0) stuck.push(own);
@@ -98,24 +99,60 @@ function shareOf(totals: ReadonlyMap<string, number>, line: Line): number {
   return Math.floor((dominant * 1000) / line.queue.settings.weight);
 }
 
-/** Gives one run of the class's tasks to one worker; how many, or 0 when it is stuck. */
-function placeSome(
-  turn: Turn,
-  queue: Queue,
-  own: TaskClass,
-  workers: Worker[],
-  most: number,
+/** The queue with the smaller share; of equal ones that whose head has waited longer. */
+function goesBefore(totals: ReadonlyMap<string, number>, line: Line, other: Line): boolean {
+  const own = shareOf(totals, line);
+  const others = shareOf(totals, other);
+  if (own !== others) return own < others;
+  return (line.classes[0]?.headSince ?? 0) < (other.classes[0]?.headSince ?? 0);
+}
+
+/** Queues take turns by this part of the cluster, in millionths: finer would be many small steps. */
+const turnShare = 1_000_000 / 64;
+
+/** How many tasks the line may get at once: its share passes the others' by one turn at most. */
+function fairCount(
+  state: State,
+  totals: ReadonlyMap<string, number>,
+  line: Line,
+  lines: readonly Line[],
 ): number {
+  const own = line.classes[0];
+  const job = own && state.jobs.get(own.jobs[own.head] ?? 0);
+  if (lines.length === 1 || !job) return Number.MAX_SAFE_INTEGER;
+  let each = 0;
+  for (const [name, amount] of job.amounts) {
+    const total = totals.get(name) ?? 0;
+    if (total > 0) each = Math.max(each, Math.floor((amount * 1_000_000) / total));
+  }
+  each = Math.floor((each * 1000) / line.queue.settings.weight);
+  if (each === 0) return Number.MAX_SAFE_INTEGER;
+  let next = Number.MAX_SAFE_INTEGER;
+  for (const other of lines) if (other !== line) next = Math.min(next, shareOf(totals, other));
+  return Math.max(1, Math.ceil((next + turnShare - shareOf(totals, line)) / each));
+}
+
+interface Step {
+  readonly workers: readonly Worker[];
+  /** Classes before this one that found no room. */
+  readonly stuck: readonly TaskClass[];
+  readonly most: number;
+  /** Free slots that it may take; what goes ahead of time holds nothing and is not counted. */
+  readonly fair: number;
+}
+
+/** Gives one run of the class's tasks to one worker; how many, or 0 when it is stuck. */
+function placeSome(turn: Turn, queue: Queue, own: TaskClass, step: Step): number {
   const { state } = turn;
   let looked = 0;
   for (let i = own.head; i < own.jobs.length && looked < limits.headTasksMax; i++, looked++) {
     const job = present(state.jobs.get(own.jobs[i] ?? 0), "job of a class");
     if (job.stopping !== null) continue;
-    const room = Math.min(most, queueRoom(queue), keyRoom(state, job));
+    const room = Math.min(step.most, queueRoom(queue), keyRoom(state, job));
     if (room === 0) continue;
     const first = firstReady(job.tasks);
     if (first < 0) continue;
-    const choice = chooseWorker(state, job, own, first, workers);
+    const choice = chooseWorker(state, job, own, first, step);
     if (!choice) {
       // Others of this class have the same needs: none of them fits either, unless this task is special.
       if (job.deaths.size === 0 && job.spec.concurrency === null) return 0;
@@ -147,14 +184,16 @@ function chooseWorker(
   job: Job,
   own: TaskClass,
   task: number,
-  workers: readonly Worker[],
+  step: Step,
 ): Choice | undefined {
   const deaths = job.deaths.get(task) ?? [];
-  let candidates = workers.filter((worker) => isEligible(state, job, own, worker));
+  let candidates = step.workers.filter((worker) => isEligible(state, job, own, worker));
   // A worker that died under this task is avoided while there is another.
   const fresh = candidates.filter((worker) => !deaths.includes(worker.number));
   if (fresh.length > 0) candidates = fresh;
-  return chooseFree(job, own, candidates) ?? chooseAhead(job, candidates);
+  const free = chooseFree(job, own, candidates);
+  if (free) return { ...free, count: Math.min(free.count, step.fair) };
+  return chooseAhead(state, job, candidates, step.stuck);
 }
 
 /** The best worker with room now: preferred labels, then the emptiest, then the lowest number. */
@@ -191,8 +230,16 @@ function emptiness(job: Job, worker: Worker): number {
   return least;
 }
 
+/** Classes before it that one going ahead is held against: the first ones, so that a turn stays short. */
+const stuckClassesMax = 8;
+
 /** The worker with the most room ahead, when the job's tasks are measured to be short (W8). */
-function chooseAhead(job: Job, candidates: readonly Worker[]): Choice | undefined {
+function chooseAhead(
+  state: State,
+  job: Job,
+  candidates: readonly Worker[],
+  stuck: readonly TaskClass[],
+): Choice | undefined {
   if (job.spec.concurrency !== null || job.spec.group !== null) return undefined;
   const depth = aheadDepth(job);
   if (depth === 0) return undefined;
@@ -204,9 +251,24 @@ function chooseAhead(job: Job, candidates: readonly Worker[]): Choice | undefine
     if (worker.aheadCount * 2 > allowed) continue;
     if (worker.ahead.length > 64) continue;
     const count = allowed - worker.aheadCount;
-    if (count > (best?.count ?? 0)) best = { worker, count };
+    if (count <= (best?.count ?? 0) || isAwaited(state, job, worker, stuck)) continue;
+    best = { worker, count };
   }
   return best;
+}
+
+/** True when one before it could take the slot that the next end of such a task here makes free. */
+function isAwaited(state: State, job: Job, worker: Worker, stuck: readonly TaskClass[]): boolean {
+  const own = new Map(job.amounts);
+  const room = (name: string) =>
+    (worker.total.get(name) ?? 0) - (worker.used.get(name) ?? 0) + (own.get(name) ?? 0);
+  return stuck.slice(0, stuckClassesMax).some((other) => {
+    const first = state.jobs.get(other.jobs[other.head] ?? 0);
+    if (!first || keyRoom(state, first) === 0 || aheadDepth(first) > 0) return false;
+    if (first.amounts.some(([name, amount]) => amount > room(name))) return false;
+    const queue = present(state.queues.get(other.queue), `queue ${other.queue}`);
+    return queueRoom(queue) > 0 && isEligible(state, first, other, worker);
+  });
 }
 
 /**
