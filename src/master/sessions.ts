@@ -74,11 +74,14 @@ interface Watch {
   heardAt: number;
   silent: boolean;
   losing: boolean;
+  dialling: boolean;
 }
 
 /** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
 const tickMs = 250;
 const recallMs = 500;
+/** A worker without a session for this long is dialled, again and again: it may have died with no master near. */
+const confirmAfterMs = 1_000;
 
 export class Sessions {
   readonly #ports: SessionsPorts;
@@ -377,7 +380,7 @@ export class Sessions {
   // ── deadlines ──────────────────────────────────────────────────────────────────────────
 
   #watch(worker: number, now: number): void {
-    this.#watches.set(worker, { heardAt: now, silent: false, losing: false });
+    this.#watches.set(worker, { heardAt: now, silent: false, losing: false, dialling: false });
   }
 
   #isHeard(worker: number): boolean {
@@ -438,6 +441,9 @@ export class Sessions {
       this.#watches.delete(worker);
       return;
     }
+    if (silence > confirmAfterMs && !this.#bound.has(worker)) {
+      this.#confirmExit(worker, known.incarnation, "no session of it was left");
+    }
     if (silence < limits.suspectAfterMs) {
       // It was heard while the news of its silence was still on its way, or that of its return was lost.
       if (known.state === "suspect" && !watch.silent)
@@ -462,8 +468,11 @@ export class Sessions {
   /** W5: the session is cut; if the worker's own port refuses too, its process has ended. */
   #confirmExit(worker: number, incarnation: string, reason: string): void {
     const address = this.#ports.loop.peek((state) => state.workers.get(worker)?.info.address ?? "");
-    if (address === "" || !this.#ports.loop.leads) return;
+    const watch = this.#watches.get(worker);
+    if (address === "" || !this.#ports.loop.leads || watch?.dialling === true) return;
+    if (watch) watch.dialling = true;
     this.#ports.dial(address, (answers) => {
+      if (watch) watch.dialling = false;
       if (answers || this.#bound.has(worker)) return;
       this.#lose(worker, incarnation, `its process has ended (${reason})`, "exit");
     });
