@@ -150,7 +150,7 @@ export interface RunColumns {
   worker: Uint32Array;
   /** Index of the latest assignment (K5). */
   fence: Float64Array;
-  /** Ms after the job's creation: assigned at, or back-off until. */
+  /** Ms after the job's creation: assigned at, back-off until, or ready since. */
   since: Float64Array;
   /** Charged failures. */
   failures: Uint16Array;

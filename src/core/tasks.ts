@@ -34,6 +34,15 @@ export function wake(state: State, job: Job, first: number, count: number): numb
   return woken;
 }
 
+/** Tasks in the range that wait for their first attempt do so from now on: their queue timeout starts. */
+export function noteReady(state: State, job: Job, first: number, count: number): void {
+  const run = runOf(state, job);
+  for (let task = first; task < first + count; task++) {
+    if (stateOf(job.tasks, task) !== taskState.ready || run.attempt[task] !== 0) continue;
+    run.since[task] = state.time - job.createdTime;
+  }
+}
+
 /** The range, all ready with the same latest attempt, goes to a worker. */
 export function assign(
   state: State,

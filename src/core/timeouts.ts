@@ -9,6 +9,7 @@ import { settle, sweep, sweepSlice } from "./commands/stop.ts";
 import { finishDrains } from "./commands/worker.ts";
 import { freePayloads } from "./commands/payloads.ts";
 import { stateOf } from "./columns.ts";
+import type { Job, Part } from "./state.ts";
 import { addTimer, takeTimer } from "./timers.ts";
 import type { Timer } from "./timers.ts";
 import { emit } from "./turn.ts";
@@ -57,27 +58,39 @@ function fire(turn: Turn, timer: Timer): void {
   // "drain" needs no entry: the worker keeps the deadline (T2), the shell follows it up.
 }
 
-/** Tasks of a part that were never assigned by the queue timeout end (they may have been woken late). */
+/** Tasks of a part end that have been ready for the queue timeout and were never assigned. */
 function endOverdue(turn: Turn, number: number, partNumber: number): void {
+  const { timers } = turn.state;
   const job = turn.state.jobs.get(number);
   const part = job?.parts[partNumber];
   if (!job || !part || job.ended !== "" || job.stopping !== null) return;
   const over = part.first + part.count;
+  let next = never;
   let from = part.first;
   while (from < over) {
-    if (!isQueued(stateOf(job.tasks, from), job.tasks.run?.attempt[from] ?? 0)) {
-      from++;
-      continue;
-    }
+    const due = queueDue(turn, job, part, from);
     let to = from + 1;
-    while (to < over && isQueued(stateOf(job.tasks, to), job.tasks.run?.attempt[to] ?? 0)) to++;
-    sweep(turn, job, from, to - from, endReasons.queueTimeout.code);
+    if (due > turn.time) next = Math.min(next, due);
+    else {
+      while (to < over && queueDue(turn, job, part, to) <= turn.time) to++;
+      sweep(turn, job, from, to - from, endReasons.queueTimeout.code);
+    }
     from = to;
   }
+  if (next < never) addTimer(timers, { at: next, kind: "queued", job: number, part: partNumber });
 }
 
-function isQueued(state: number, attempt: number): boolean {
-  return attempt === 0 && (state === taskState.waiting || state === taskState.ready);
+const never = Number.MAX_SAFE_INTEGER;
+
+/** When the task has been ready for too long. One that waits cannot say; it is looked at again. */
+function queueDue(turn: Turn, job: Job, part: Part, task: number): number {
+  const { queuedMs } = job.spec.timeouts;
+  const { run } = job.tasks;
+  if ((run?.attempt[task] ?? 0) > 0) return never;
+  const state = stateOf(job.tasks, task);
+  if (state === taskState.waiting) return turn.time + Math.max(queuedMs, 1_000);
+  if (state !== taskState.ready) return never;
+  return Math.max(part.createdTime, job.createdTime + (run?.since[task] ?? 0)) + queuedMs;
 }
 
 function freeable(turn: Turn, hash: string): string[] {

@@ -13,7 +13,7 @@ import { present } from "../invariants.ts";
 import { refuse } from "../refusal.ts";
 import type { Answer } from "../refusal.ts";
 import type { Job, State } from "../state.ts";
-import { endTask, wake } from "../tasks.ts";
+import { endTask, noteReady, wake } from "../tasks.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 import { endJobIfDone } from "./end-job.ts";
@@ -178,4 +178,5 @@ function fateOf(state: State, job: Job, task: number): "starts" | "ends" | "wait
 export function applyWoken(state: State, entry: Woken): void {
   const job = present(state.jobs.get(entry.job), `job ${entry.job}`);
   wake(state, job, entry.first, entry.count);
+  if (job.spec.timeouts.queuedMs > 0) noteReady(state, job, entry.first, entry.count);
 }
