@@ -25,7 +25,7 @@ import type { Master, Usage } from "../context.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
-import type { Api } from "./api.ts";
+import type { Api, ApiOptions } from "./api.ts";
 
 export const token = "secret-token-of-this-test";
 
@@ -74,7 +74,7 @@ export class ApiWorld {
     this.#folder = folder;
   }
 
-  static async open(): Promise<ApiWorld> {
+  static async open(options: ApiOptions = {}): Promise<ApiWorld> {
     const folder = await mkdtemp(join(tmpdir(), "skein-api-"));
     const journal = await openMemoryJournal();
     const archive = new MemoryArchive();
@@ -119,7 +119,7 @@ export class ApiWorld {
       settings: { strictQueues: false, allowedHosts: ["127.0.0.1", "localhost"] },
       usage: () => usage as Usage,
     };
-    const api = createApi(master);
+    const api = createApi(master, options);
     const world = new ApiWorld({ master, api, journal, archive, usage, logged }, folder);
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;

@@ -46,15 +46,25 @@ export interface Api {
 
 const headerBytesMax = 16 * 1024;
 const headersMs = 10_000;
+/** How often slow requests are looked for. */
+const checkMs = 5_000;
 /** A whole payload on a slow line: half a megabyte a second. */
 const requestMs = 20 * 60_000;
 /** Longer than any client keeps an idle connection, so that none is closed under a request. */
 const keepAliveMs = 65_000;
 const connectionsMax = 4_096;
+/** The loop itself tells its callers after 5 s that it does not know (J3): this is for what it cannot tell. */
+const answerMsDefault = 12_000;
 /** Answers under way get this long when the master stops. */
 const closeMs = 2_000;
 
-export function createApi(master: Master, clock: Clock = systemClock): Api {
+export interface ApiOptions {
+  readonly clock?: Clock;
+  readonly answerMs?: number;
+}
+
+export function createApi(master: Master, options: ApiOptions = {}): Api {
+  const { clock = systemClock, answerMs = answerMsDefault } = options;
   const newId = requestIds(master.identity.incarnation);
   const { token, settings } = master;
   const checkDoor = createDoor({ token, allowedHosts: settings.allowedHosts, newId });
@@ -68,7 +78,7 @@ export function createApi(master: Master, clock: Clock = systemClock): Api {
   const app = createApp(master, checkDoor, newId);
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
-  bindRoutes(app, context, createHandlers(master.version), { submitBytesMax });
+  bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
   const { server } = app;
   return {
     server,
@@ -109,7 +119,7 @@ function createApp(master: Master, checkDoor: CheckDoor, newId: () => string): F
     // Queries and bodies are checked by the schemas of the routes.
     routerOptions: { maxParamLength: 256 },
     frameworkErrors: (error, _request, reply) => {
-      sendProblem(reply, new SkeinError("bad_request", error.message));
+      sendProblem(reply, new SkeinError("bad_request", error.message.slice(0, 300)));
     },
     clientErrorHandler,
   });
@@ -128,6 +138,7 @@ function createHttpServer(listener: RequestListener): Server {
       maxHeaderSize: headerBytesMax,
       headersTimeout: headersMs,
       requestTimeout: requestMs,
+      connectionsCheckingInterval: checkMs,
       keepAliveTimeout: keepAliveMs,
       noDelay: true,
     },
@@ -143,11 +154,23 @@ function clientErrorHandler(error: NodeJS.ErrnoException, socket: IncomingMessag
     socket.destroy();
     return;
   }
-  const body = JSON.stringify(toProblem(new SkeinError("bad_request", "This is no HTTP request.")));
-  const large = error.code === "HPE_HEADER_OVERFLOW";
-  const line = large ? "431 Request Header Fields Too Large" : "400 Bad Request";
+  const [line, why] = notHttp(error.code);
+  const status = Number(line.slice(0, 3));
+  const problem = { ...toProblem(new SkeinError("bad_request", why)), status };
+  const body = JSON.stringify(problem);
   const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: ${problemType}\r\n`;
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+function notHttp(code: string | undefined): [line: string, why: string] {
+  if (code === "HPE_HEADER_OVERFLOW") {
+    const why = `The headers are larger than ${headerBytesMax} bytes.`;
+    return ["431 Request Header Fields Too Large", why];
+  }
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
+    return ["408 Request Timeout", "The request did not come in time."];
+  }
+  return ["400 Bad Request", "This is no HTTP request."];
 }
 
 function createHandlers(version_: string): Handlers {

@@ -17,13 +17,18 @@ const jsonType = "application/json; charset=utf-8";
 
 export interface BindOptions {
   readonly submitBytesMax: number;
+  /** An answer that takes longer, beyond the wait that was asked for, is given up (P6). */
+  readonly answerMs: number;
 }
+
+/** These take as long as their bytes do. */
+const unbounded = new Set<RouteName>(["putPayload", "retryJob"]);
 
 export function bindRoutes(
   app: FastifyInstance,
   context: ApiContext,
   handlers: Handlers,
-  { submitBytesMax }: BindOptions,
+  { submitBytesMax, answerMs }: BindOptions,
 ): void {
   addParsers(app);
   const bytesMax: Partial<Record<RouteName, number>> = {
@@ -40,7 +45,10 @@ export function bindRoutes(
       exposeHeadRoute: route.method === "GET" && (route.gives === undefined || name === "payload"),
       bodyLimit: bytesMax[name] ?? jsonBytesMax,
       onRequest: checkType(route),
-      handler: (request, reply) => handle(context, handlers, name, request, reply),
+      handler: unbounded.has(name)
+        ? (request, reply) => handle(context, handlers, name, request, reply)
+        : (request, reply) =>
+            bounded(handle(context, handlers, name, request, reply), request, reply, answerMs),
     });
   }
 }
@@ -97,6 +105,31 @@ async function handle(
   return answer instanceof JsonText ? answer.text : JSON.stringify(answer);
 }
 
+/** Whoever waits for the journal does not wait for ever. A stream that has begun is answered already. */
+function bounded(
+  answer: Promise<unknown>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answerMs: number,
+): Promise<unknown> {
+  const { wait } = request.query as { wait?: string };
+  const ms = answerMs + (wait === undefined ? 0 : Number(wait) || 0);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      if (!reply.sent) reject(tooLate(request, ms));
+    }, ms);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+function tooLate({ method }: FastifyRequest, ms: number): SkeinError {
+  const seconds = Math.ceil(ms / 1_000);
+  const details = { retryAfter: 1 };
+  return method === "GET" || method === "HEAD"
+    ? new SkeinError("stalled", `The journal has not answered for ${seconds} s.`, details)
+    : new SkeinError("outcome_unknown", `Not known to be done after ${seconds} s.`, details);
+}
+
 function parse(
   schema: z.ZodType | undefined,
   value: unknown,
@@ -114,10 +147,23 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 /** The JSON of a body; undefined when there is none. */
 export function json(bytes: Uint8Array): unknown {
   if (bytes.length === 0) return undefined;
+  let value: unknown;
   try {
-    return JSON.parse(utf8.decode(bytes));
+    value = JSON.parse(utf8.decode(bytes));
   } catch (error) {
     const why = error instanceof SyntaxError ? error.message : "it is not UTF-8";
     throw new SkeinError("bad_request", `The body is not JSON: ${why}`);
   }
+  if (!isDeeper(value, depthMax)) return value;
+  throw new SkeinError("bad_request", `The body is nested deeper than ${depthMax} levels.`);
+}
+
+/** More would overflow the stack of whoever walks it. */
+const depthMax = 256;
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (levels === 0) return true;
+  const inner: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return inner.some((one) => isDeeper(one, levels - 1));
 }

@@ -96,6 +96,8 @@ export async function stream(
   produce: (body: BodyStream) => Promise<void>,
 ): Promise<typeof answered> {
   const { reply, type, status = 200, headers = {}, whenStopped = "cut" } = options;
+  // Too late: the request has been given up.
+  if (reply.sent) return answered;
   reply.hijack();
   const response = reply.raw;
   response.writeHead(status, { "content-type": type, ...headers });

@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { routes } from "../../protocol/routes.ts";
 import type { Route } from "../../protocol/routes.ts";
-import { ApiWorld, token } from "./api-world.fixture.ts";
+import { ApiWorld, commandSpec, token } from "./api-world.fixture.ts";
 
 let world: ApiWorld;
 beforeAll(async () => {
@@ -156,6 +156,18 @@ describe("the edge", () => {
     expect(text).not.toContain("secret detail");
     const logged = world.logged.find(({ fields }) => fields["requestId"] === json["instance"]);
     expect(logged?.fields["error"]).toContain("secret detail");
+  });
+
+  test("gives up an answer that the journal holds back for too long", async () => {
+    await using stuck = await ApiWorld.open({ answerMs: 50 });
+    await stuck.submit([1]);
+    stuck.journal.latencyMs = 10_000_000;
+    const lost = await stuck.post("/v1/jobs", { spec: commandSpec, inputs: [1] });
+    expect([lost.status, lost.json["code"]]).toEqual([503, "outcome_unknown"]);
+    for (const path of ["/v1/status", "/v1/jobs/0123456789abcdef/outcomes"]) {
+      const { status, json, headers } = await stuck.get(path);
+      expect([status, json["code"], headers["retry-after"]]).toEqual([503, "stalled", "1"]);
+    }
   });
 
   test("answers bytes that are no HTTP request", async () => {

@@ -41,12 +41,12 @@ export async function outcomes(
   if (!after) throw new SkeinError("bad_request", "after: a position is written index.n");
   const format = wantsLines(request) ? lineFormat : blockFormat;
   const job = await findJob(context, params.job);
-  const release = context.watch.hold(job);
   const follow = query.follow === "1";
   // A follower that misses the end record asks another master, or this one again, from where it was.
   const options = { reply, type: format.type, whenStopped: "end" } as const;
   return stream(context, options, async (body) => {
     const { master } = context;
+    const release = context.watch.hold(job);
     const feed = new OutcomeFeed({ master, job, after, follow, onWait: () => body.begin() });
     const pulse = setInterval(() => beat(body, format), pulseMs);
     body.onStop(() => feed.stop());

@@ -29,8 +29,8 @@ export async function results(
 ): Promise<Answer<"results">> {
   const { params, query, reply } = call;
   const job = await findJob(context, params.job);
-  const release = context.watch.hold(job);
   return stream(context, { reply, type: "application/x-ndjson" }, async (body) => {
+    const release = context.watch.hold(job);
     const bell = new Bell(context, job, query.follow === "1");
     body.onStop(() => bell.stop());
     try {

@@ -120,7 +120,7 @@ function problemsOf(master: Master, state: State, time: number): string[] {
   const { waiting } = inQueues(state);
   if (active === 0 && waiting > 0) {
     const wait = waiting === 1 ? "1 task waits" : `${waiting} tasks wait`;
-    problems.push(`No worker is active, and ${wait}. Start one: skein worker`);
+    problems.push(`No worker is active, and ${wait}. Start one: "skein worker".`);
   }
   for (const [name, fate] of [
     ["suspect", "silent for a few seconds"],

@@ -111,7 +111,7 @@ function decided(
       if (!answer.ok) return reject(toError(answer));
       const job = answer.job;
       const view = peekJob(context.master, job);
-      if (view?.state === "open") context.watch.opened(job);
+      if (decision.open) context.watch.opened(job);
       if (!view || waitMs === 0) return resolve(answerLater(context, job, view));
       if (view.ended !== null) return resolve(withOutcome(context, job, view));
       waitForOutcome(context, { job, ms: waitMs, response }, resolve, reject);

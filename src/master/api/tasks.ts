@@ -2,9 +2,11 @@
 
 import { isEnded, stateOf, workerOf } from "../../core/columns.ts";
 import { explain } from "../../core/explain.ts";
+import type { Reason } from "../../core/explain.ts";
 import type { Job, State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { taskName } from "../../protocol/ids.ts";
+import { limits } from "../../protocol/limits.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { TaskView, WhyView } from "../../protocol/views.ts";
@@ -87,6 +89,15 @@ async function archivedView(
   return endedTaskView(id, outcome);
 }
 
+/** What keeps all ready tasks waiting is no part of the state: the room that is left on this master (J7). */
+function dispatchStopped({ usage }: Master): Reason | undefined {
+  const { share } = usage();
+  if (share < limits.stopDispatchAt) return undefined;
+  const percent = Math.min(100, Math.round(share * 100));
+  const text = `Nothing is started: the journal or its disk is ${percent} % full. Free space.`;
+  return { rule: "journal", text, workers: [] };
+}
+
 export async function why(context: ApiContext, { params }: Call<"why">): Promise<WhyView> {
   const { master } = context;
   const { task } = params;
@@ -96,11 +107,13 @@ export async function why(context: ApiContext, { params }: Call<"why">): Promise
     job,
     (live, state, time) => {
       if (task >= live.tasks.count) throw noSuchTask(live.id, task);
-      const { state: name, verdict, reasons } = explain(state, live, task, time);
+      const found = explain(state, live, task, time);
+      const stopped = found.state === "ready" ? dispatchStopped(master) : undefined;
+      const reasons = stopped ? [stopped, ...found.reasons] : found.reasons;
       return {
         task: taskName(live.id, task),
-        state: isRunning(master, live, task) ? "running" : name,
-        verdict,
+        state: isRunning(master, live, task) ? "running" : found.state,
+        verdict: stopped?.text ?? found.verdict,
         reasons: reasons.map((reason) => ({ ...reason, workers: [...reason.workers] })),
       };
     },
