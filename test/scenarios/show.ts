@@ -80,9 +80,7 @@ type JobEntry = Extract<
 >;
 
 function jobWords(names: Names, entry: JobEntry): string {
-  if (entry.kind === "forgotten") {
-    return `${entry.jobs.map(names.job).join(" ")}, ${entry.payloads.length} payloads`;
-  }
+  if (entry.kind === "forgotten") return entry.jobs.map(names.job).join(" ");
   const name = names.job(entry.job);
   switch (entry.kind) {
     case "jobCreated": {
