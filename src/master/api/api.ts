@@ -6,11 +6,10 @@
 
 import { fastify } from "fastify";
 import type { FastifyInstance } from "fastify";
-import { createServer } from "node:http";
-import type { IncomingMessage, RequestListener, Server } from "node:http";
+import type { RequestListener, Server } from "node:http";
 import { systemClock } from "../../lib/clock.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { SkeinError, toProblem } from "../../protocol/errors.ts";
+import { SkeinError } from "../../protocol/errors.ts";
 import type { Master } from "../context.ts";
 import { bindRoutes } from "./bind.ts";
 import { ClientWatch } from "./client-watch.ts";
@@ -18,6 +17,7 @@ import { createDoor, turnAway } from "./door.ts";
 import type { CheckDoor } from "./door.ts";
 import { JsonText } from "./handlers.ts";
 import type { ApiContext, Handlers } from "./handlers.ts";
+import { clientErrorHandler, closeServer, createHttpServer } from "./http-server.ts";
 import { cancelJob, close, job, jobs, part } from "./jobs.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
@@ -25,7 +25,7 @@ import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { payload, putPayload } from "./payloads.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
-import { createErrorHandler, problemType, sendProblem } from "./problems.ts";
+import { createErrorHandler, sendProblem } from "./problems.ts";
 import { queues, setQueue } from "./queues.ts";
 import { results } from "./results.ts";
 import { retryJob } from "./retry.ts";
@@ -44,20 +44,8 @@ export interface Api {
   close(): Promise<void>;
 }
 
-const headerBytesMax = 16 * 1024;
-const headersMs = 10_000;
-/** How often slow requests are looked for. */
-const checkMs = 5_000;
-/** A whole payload on a slow line: half a megabyte a second. */
-const requestMs = 20 * 60_000;
-/** Longer than any client keeps an idle connection, so that none is closed under a request. */
-const keepAliveMs = 65_000;
-const connectionsMax = 4_096;
 /** The loop itself tells its callers after 5 s that it does not know (J3): this is for what it cannot tell. */
 const answerMsDefault = 12_000;
-/** Answers under way get this long when the master stops. */
-const closeMs = 2_000;
-
 export interface ApiOptions {
   readonly clock?: Clock;
   readonly answerMs?: number;
@@ -132,47 +120,6 @@ function createApp(master: Master, checkDoor: CheckDoor, newId: () => string): F
   return app;
 }
 
-function createHttpServer(listener: RequestListener): Server {
-  const server = createServer(
-    {
-      maxHeaderSize: headerBytesMax,
-      headersTimeout: headersMs,
-      requestTimeout: requestMs,
-      connectionsCheckingInterval: checkMs,
-      keepAliveTimeout: keepAliveMs,
-      noDelay: true,
-    },
-    listener,
-  );
-  server.maxConnections = connectionsMax;
-  return server;
-}
-
-/** Bytes that are no HTTP request. */
-function clientErrorHandler(error: NodeJS.ErrnoException, socket: IncomingMessage["socket"]): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [line, why] = notHttp(error.code);
-  const status = Number(line.slice(0, 3));
-  const problem = { ...toProblem(new SkeinError("bad_request", why)), status };
-  const body = JSON.stringify(problem);
-  const head = `HTTP/1.1 ${line}\r\nconnection: close\r\ncontent-type: ${problemType}\r\n`;
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-}
-
-function notHttp(code: string | undefined): [line: string, why: string] {
-  if (code === "HPE_HEADER_OVERFLOW") {
-    const why = `The headers are larger than ${headerBytesMax} bytes.`;
-    return ["431 Request Header Fields Too Large", why];
-  }
-  if (code === "ERR_HTTP_REQUEST_TIMEOUT") {
-    return ["408 Request Timeout", "The request did not come in time."];
-  }
-  return ["400 Bad Request", "This is no HTTP request."];
-}
-
 function createHandlers(version_: string): Handlers {
   let document: JsonText | undefined;
   return {
@@ -200,18 +147,4 @@ function createHandlers(version_: string): Handlers {
     queues,
     setQueue,
   };
-}
-
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const idle = setInterval(() => server.closeIdleConnections(), 20);
-    const late = setTimeout(() => server.closeAllConnections(), closeMs);
-    // A server that never listened says so, and is closed all the same.
-    server.close(() => {
-      clearInterval(idle);
-      clearTimeout(late);
-      resolve();
-    });
-    server.closeIdleConnections();
-  });
 }
