@@ -91,11 +91,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** When a process began, in clock ticks since boot; undefined where /proc is not. */
+/** When a process began, in clock ticks since boot; undefined where /proc is not, and for one that has ended. */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const [state = "", ...more] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // Nobody may ever fetch the end of a process whose parent is careless, as in many containers.
+    return state === "Z" || state === "X" ? undefined : more[18];
   } catch {
     return undefined;
   }

@@ -80,7 +80,9 @@ async function startOf(pid: number): Promise<string> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8");
     // The name in brackets may hold spaces and brackets; the start time is field 22.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+    const [state = "", ...more] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // One that has ended, though nobody has fetched its end, holds nothing.
+    return state === "Z" || state === "X" ? "" : (more[18] ?? "");
   } catch {
     // The process is gone, or hidden: then nothing can be compared.
     return "";
