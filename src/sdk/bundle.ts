@@ -6,6 +6,7 @@
 //   B3. A module is bundled once per process and version of its file.
 
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -104,8 +105,20 @@ const banner = `import { createRequire as skeinCreateRequire } from "node:module
 const require = skeinCreateRequire(import.meta.url);
 const skeinFilename = import.meta.filename, skeinDirname = import.meta.dirname;`;
 
+/**
+ * The nearest folder with a package.json, else the module's own. Sources are named from there, so that the
+ * same sources give the same bytes wherever they lie, and a stack trace says "src/tasks.ts:5".
+ */
+function projectOf(file: string): string {
+  const own = dirname(file);
+  for (let folder = own; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, "package.json"))) return folder;
+    if (folder === dirname(folder)) return own;
+  }
+}
+
 function optionsFor(file: string) {
-  const folder = dirname(file);
+  const folder = projectOf(file);
   return {
     entryPoints: [file],
     bundle: true,

@@ -56,8 +56,20 @@ function stackOf(thrown: ErrorLike): string {
     text += `\ncaused by: ${why}`;
     cause = known?.cause;
   }
-  return text;
+  return asWritten(text);
 }
+
+/**
+ * As the user knows the code: lines are named from the project's folder, not from where this worker keeps the
+ * bundle, and frames of the slot, which tell the user nothing, are left out.
+ */
+function asWritten(stack: string): string {
+  const lines = stack.split("\n").filter((line) => !ownFrame.test(line));
+  return lines.map((line) => line.replace(bundleFolder, "")).join("\n");
+}
+
+const bundleFolder = /(?:file:\/\/)?\/[^\s()]*\/bundles\//;
+const ownFrame = /^\s+at .*[\\/]worker[\\/]slots[\\/]slot-[a-z]+\.[jt]s/;
 
 function textOr(value: unknown, otherwise: string): string {
   return typeof value === "string" ? value : otherwise;
