@@ -77,7 +77,8 @@ function reportBlock(turn: Turn, worker: Worker, number: number, block: Uint8Arr
     recordOutcomes(turn, worker, job, block, columns);
     return;
   }
-  judgeItems(turn, worker, job, columns);
+  const items = Array.from({ length: columns.count }, (_, i) => outcomeItem(columns, i));
+  judgeItems(turn, worker, job, items);
 }
 
 /** True when the block can stand in the journal as it is: rising tasks, each current, all succeeded. */
@@ -104,14 +105,19 @@ function recordOutcomes(
   for (let i = 0; i < columns.count; i++) settleDependents(turn, job, columns.tasks[i] ?? 0, 1);
 }
 
-function judgeItems(turn: Turn, worker: Worker, job: Job, columns: OutcomeColumns): void {
+function judgeItems(turn: Turn, worker: Worker, job: Job, items: readonly OutcomeItem[]): void {
   const final: OutcomeItem[] = [];
   const taken = new Set<number>();
   const released: number[] = [];
+  /** A second attempt of a task is judged by what the first one made of it. */
+  const second: OutcomeItem[] = [];
   let stop = false;
-  for (let i = 0; i < columns.count; i++) {
-    const item = outcomeItem(columns, i);
-    if (item.task >= job.tasks.count || taken.has(item.task)) continue;
+  for (const item of items) {
+    if (item.task >= job.tasks.count) continue;
+    if (taken.has(item.task)) {
+      second.push(item);
+      continue;
+    }
     const verdict = judge(job, worker, item);
     if (verdict === "nothing") continue;
     taken.add(item.task);
@@ -131,6 +137,7 @@ function judgeItems(turn: Turn, worker: Worker, job: Job, columns: OutcomeColumn
     recordOutcomes(turn, worker, job, block, decodeOutcomes(block));
   }
   if (stop) stopJob(turn, job.number, "stopped");
+  if (second.length > 0) judgeItems(turn, worker, job, second);
 }
 
 function judge(
