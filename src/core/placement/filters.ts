@@ -55,6 +55,9 @@ export const workerFilters: readonly WorkerFilter[] = [
     refuses(state, _job, own, worker) {
       for (const other of state.classes.values()) {
         if (other.reserved !== worker.number || other === own) continue;
+        // A class that may not run now, since its queue is paused or full, keeps nobody waiting.
+        const queue = state.queues.get(other.queue);
+        if (!queue || queueRoom(queue) === 0) continue;
         if (other.priority >= own.priority) return "is reserved for larger tasks that waited long";
       }
       return undefined;

@@ -288,7 +288,8 @@ function reserveIfStarved(turn: Turn, own: TaskClass, workers: readonly Worker[]
   if (own.reserved !== 0 && state.workers.get(own.reserved)?.state === "active") return;
   if (own.headSince < 0 || turn.time - own.headSince < limits.reserveAfterMs) return;
   const job = state.jobs.get(own.jobs[own.head] ?? 0);
-  if (!job || keyRoom(state, job) === 0) return;
+  const queue = present(state.queues.get(own.queue), `queue ${own.queue}`);
+  if (!job || keyRoom(state, job) === 0 || queueRoom(queue) === 0) return;
   const taken = new Set([...state.classes.values()].map((other) => other.reserved));
   let best: Worker | undefined;
   for (const worker of workers) {
