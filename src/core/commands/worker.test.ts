@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { endReasons } from "../../protocol/model.ts";
+import { Cluster } from "../cluster.fixture.ts";
+
+describe("a lost worker", () => {
+  it("leaves its tasks ready for others, under new attempt numbers", () => {
+    const cluster = new Cluster();
+    const first = cluster.worker("w1");
+    const job = cluster.submit();
+    cluster.lose(first);
+    expect([cluster.letters(job), job.attemptsLost]).toEqual(["r", 1]);
+    const second = cluster.worker("w2");
+    expect([job.tasks.run?.worker[0], job.tasks.run?.attempt[0]]).toEqual([second, 2]);
+  });
+
+  it("is charged with what could have been running only", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w", { cpu: 2_000 });
+    const job = cluster.submit({ tasks: 3 });
+    cluster.lose(worker, [[job.number, 1]]);
+    expect([...job.deaths.keys()].toSorted()).toEqual([0, 1]);
+  });
+
+  it("is not charged after a goodbye", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w");
+    const job = cluster.submit();
+    const how = { reason: "bye", gone: true, silent: false, started: [] };
+    cluster.ask({ kind: "loseWorker", worker, incarnation: "w-1", ...how });
+    expect([cluster.workerOf(worker).state, job.deaths.size]).toEqual(["gone", 0]);
+  });
+
+  it("of an old incarnation does not touch the new one", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w");
+    cluster.worker("w", { cpu: 1_000 }, { incarnation: "w-2" });
+    const how = { reason: "late", gone: false, silent: false, started: [] };
+    cluster.ask({ kind: "loseWorker", worker, incarnation: "w-1", ...how });
+    expect(cluster.workerOf(worker).state).toBe("active");
+  });
+});
+
+describe("a task under which workers die", () => {
+  it("is poison after three of them", () => {
+    const cluster = new Cluster();
+    const workers = ["w1", "w2", "w3", "w4"].map((id) => cluster.worker(id));
+    const job = cluster.submit();
+    for (let i = 0; i < 3; i++) cluster.lose(job.tasks.run?.worker[0] ?? 0);
+    expect([cluster.letters(job), job.tasks.run?.reason[0]]).toEqual(["F", endReasons.poison.code]);
+    expect(workers.filter((worker) => cluster.workerOf(worker).state === "active")).toHaveLength(1);
+  });
+
+  it("is poison after three deaths of the only worker that could run it", () => {
+    const cluster = new Cluster();
+    const job = cluster.submit();
+    for (let life = 1; life <= 3; life++) {
+      const worker = cluster.worker("w", { cpu: 1_000 }, { incarnation: `w-${life}` });
+      expect(cluster.letters(job)).toBe("a");
+      cluster.lose(worker);
+    }
+    expect(cluster.letters(job)).toBe("F");
+  });
+});
+
+describe("a drained worker", () => {
+  it("gets nothing, is drained when empty, and works again when the drain is taken back", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w");
+    const how = { deadlineMs: 0, exit: false };
+    cluster.ask({ kind: "drain", worker, undo: false, ...how });
+    const job = cluster.submit();
+    expect([cluster.workerOf(worker).state, cluster.letters(job)]).toEqual(["drained", "r"]);
+    cluster.ask({ kind: "drain", worker, undo: true, ...how });
+    expect(cluster.letters(job)).toBe("a");
+  });
+});
+
+describe("many workers that fall silent at once", () => {
+  const silent = (cluster: Cluster, worker: number) => {
+    const { incarnation } = cluster.workerOf(worker).info;
+    const how = { reason: "silent", gone: false, silent: true, started: [] };
+    return cluster.ask({ kind: "loseWorker", worker, incarnation, ...how });
+  };
+
+  it("are not lost before the brake is over", () => {
+    const cluster = new Cluster();
+    cluster.time = 60_000;
+    const workers = ["w1", "w2", "w3"].map((id) => cluster.worker(id));
+    for (const worker of workers) {
+      const { incarnation } = cluster.workerOf(worker).info;
+      cluster.ask({ kind: "workerNews", worker, incarnation, news: "silent" });
+    }
+    expect(silent(cluster, workers[0] ?? 0)).toEqual({ ok: true, braked: true });
+    cluster.wait(60_001);
+    expect(silent(cluster, workers[0] ?? 0)).toEqual({ ok: true, braked: false });
+  });
+});
