@@ -67,7 +67,6 @@ export class SimMaster {
         process.later(world.random.disk.float() * 50, "rebuild", () => loop.adopt(this.#ground()));
       },
       halt: (why) => world.fail(`the master halts: ${why.message}`, why),
-      admit: () => undefined,
       // Bundles and stored inputs are always there.
       admit: () => undefined,
       dispatchMax: () => world.dispatchMax,
