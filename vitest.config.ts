@@ -5,7 +5,7 @@ const beside = ["src/cli/up.test.ts"];
 
 // Three projects, one after the other, so that none disturbs the clocks of the next:
 //   unit       what stands beside the code, conformance of the engines, tidy, examples
-//   cluster    the simulator's seeds and the scenarios: deterministic, busy on one core each
+//   cluster    the simulator's seeds, scenarios, golden journals: deterministic, busy on one core each
 //   processes  real masters and workers, killed and cut off: one file at a time, the machine to itself
 export default defineConfig({
   test: {
@@ -27,7 +27,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "cluster",
-          include: ["test/simulator/**/*.test.ts", "test/scenarios/**/*.test.ts"],
+          include: ["test/{simulator,scenarios,golden}/**/*.test.ts"],
           maxWorkers: 2,
           testTimeout: 180_000,
           sequence: { groupOrder: 1 },
