@@ -41,6 +41,13 @@ export const errorKinds = {
     "There is no such thing",
     "Check the id; `skein job list` shows what is there.",
   ),
+  archive_gone: kind(
+    410,
+    3,
+    false,
+    "What was recorded of it is gone from the archive",
+    "Restore the archive of this master from a backup, or submit the work anew.",
+  ),
   ambiguous: kind(409, 5, false, "The prefix fits several ids", "Give more characters."),
   key_reused: kind(
     409,
@@ -132,6 +139,13 @@ export const errorKinds = {
     "Try again later, or raise the queue's limit.",
   ),
   internal: kind(500, 70, true, "An error inside the master", "Report it with the id."),
+  data_unusable: kind(
+    500,
+    5,
+    false,
+    "What this master keeps on its disk cannot be used",
+    "Keep all files of the data directory until it is understood.",
+  ),
   not_leading: kind(
     503,
     7,
@@ -208,7 +222,7 @@ export const errorKinds = {
     422,
     2,
     false,
-    "The module that defines the task could not be bundled",
+    "The module that defines the task cannot be used",
     "Correct the named import.",
   ),
   unknown_task: kind(

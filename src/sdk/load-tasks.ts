@@ -49,7 +49,10 @@ async function importBytes(file: string, bytes: Uint8Array): Promise<Record<stri
       if (isErrorCode(code)) throw new SkeinError(code, cause.message, { cause });
     }
     const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-    throw new SkeinError("bundle_failed", `${file} threw while it was loaded: ${why}`, { cause });
+    throw new SkeinError("bundle_failed", `${file} threw while it was loaded: ${why}`, {
+      cause,
+      hint: "Its top level runs wherever its tasks are loaded: correct it, or move it into a function.",
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -88,6 +88,5 @@ function testSettings(env: Cli["io"]["env"]) {
 /** A journal that must not be used is no bug of this program: its error says itself what to do. */
 function haltError(error: unknown): unknown {
   if (!(error instanceof Error) || error.name !== "JournalHalt") return error;
-  const hint = "Keep all files of the data directory until it is understood.";
-  return new SkeinError("internal", error.message, { cause: error, hint });
+  return new SkeinError("data_unusable", error.message, { cause: error });
 }

@@ -27,7 +27,7 @@ export function sendProblem(reply: FastifyReply, error: SkeinError, status?: num
 export function createErrorHandler(log: Log) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = toSkeinError(error);
-    if (!known || known.code === "internal") {
+    if (!known || known.kind.status === 500) {
       const { id: requestId, method, url } = request;
       log.error("a request failed", { requestId, method, url, error: known?.cause ?? error });
     }

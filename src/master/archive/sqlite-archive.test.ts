@@ -92,7 +92,7 @@ test("damage inside the file is a trouble that says what to do, not a wrong answ
   };
   await expect(ask()).rejects.toMatchObject({
     trouble: "corrupt",
-    code: "internal",
+    code: "data_unusable",
     hint: expect.stringContaining("move the file away"),
   });
 });

@@ -44,10 +44,10 @@ export class StoreTrouble extends SkeinError {
 }
 
 const codes = {
-  corrupt: "internal",
-  foreign: "internal",
-  version: "internal",
-  in_use: "internal",
+  corrupt: "data_unusable",
+  foreign: "data_unusable",
+  version: "data_unusable",
+  in_use: "data_unusable",
   full: "journal_full",
   failed: "internal",
   closed: "internal",
