@@ -68,7 +68,8 @@ const bundles = new Map<string, { readonly mtimeMs: number; readonly bundle: Pro
 /** Bundles a file, once per process and version of the file. */
 export async function bundleFile(file: string): Promise<Bundle> {
   const { mtimeMs } = await stat(file).catch((cause: unknown) => {
-    throw new SkeinError("bundle_failed", `${file} cannot be read.`, { cause });
+    const hint = "Look at the path: it is taken from where you are.";
+    throw new SkeinError("bundle_failed", `${file} cannot be read.`, { cause, hint });
   });
   const known = bundles.get(file);
   if (known?.mtimeMs === mtimeMs) return known.bundle;
