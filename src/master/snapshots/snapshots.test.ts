@@ -55,7 +55,7 @@ test("any flipped bit and any cut is found, and the one before is used", async (
   }
   for (const bytes of damaged) {
     writeFileSync(file, bytes);
-    await expect(readSnapshot(file)).rejects.toMatchObject({ code: "internal" });
+    await expect(readSnapshot(file)).rejects.toMatchObject({ code: "data_unusable" });
   }
   const { found, problems } = await latestUsable(dir, { journalId: "j1" });
   expect(found?.file.file).toBe(older.file);
