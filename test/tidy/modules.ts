@@ -46,6 +46,7 @@ const byHand = [
   /^examples\/[\w-]+\.ts$/,
   /^bench\/[\w-]+\.ts$/,
   /^bench\/[\w-]+\/main\.ts$/,
+  /^test\/golden\/make\.ts$/,
   /\.config\.ts$/,
   /\.d\.ts$/,
   // The bundler puts it in the package root's place (bundle.ts B2).
