@@ -84,7 +84,7 @@ export class Cluster {
       by: "test",
       ...more,
     };
-    const answer = this.ask({ kind: "register", info, otherAnswers: false, started: [] });
+    const answer = this.ask({ kind: "register", info, otherAnswers: false, started: [], ends: [] });
     if (!answer.ok) throw new Error(answer.message);
     return answer.worker;
   }

@@ -112,17 +112,21 @@ function forgetClient(turn: Turn, client: string): void {
   else emit(turn, { kind: "keysForgotten", v: 1, clients: [client], userKeys: [] });
 }
 
+/** What looking at a job costs beside its tasks, in tasks. */
+const jobWeight = 100;
+
 /** Waiting tasks of jobs that may start or end by now, a slice in all. */
 function settleSome(turn: Turn): void {
   const { state } = turn;
   let left: number = limits.sliceTasksMax;
-  for (const [number, from] of [...state.unsettled]) {
+  // Jobs that become unsettled meanwhile are met in the same walk: a chain moves on many links a turn.
+  for (const [number, from] of state.unsettled) {
     const job = state.jobs.get(number);
     state.unsettled.delete(number);
     if (!job || job.ended !== "") continue;
     settle(turn, job, from, left);
     const next = from + left;
-    left -= Math.max(1, Math.min(left, job.tasks.count - from));
+    left -= Math.max(jobWeight, Math.min(left, job.tasks.count - from));
     if (next < job.tasks.count && !state.unsettled.has(number)) state.unsettled.set(number, next);
     if (left <= 0) return;
   }

@@ -17,7 +17,7 @@ import type { State } from "../core/state.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
-import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
+import { protocolVersion } from "../protocol/messages.ts";
 import type {
   LogChunk,
   MasterMessage,
@@ -29,11 +29,12 @@ import type {
   WorkerRegister,
   WorkerReport,
 } from "../protocol/messages.ts";
+import { refusalOf } from "./greeting.ts";
 import { Hints } from "./hints.ts";
 import type { Loop, LoopIdentity } from "./loop.ts";
 import { startMessages } from "./orders.ts";
 import type { Started } from "./orders.ts";
-import { cancelMessage, drainMessage, verdictMessages } from "./verdict.ts";
+import { cancelMessage, drainMessage, firstBlocks, verdictMessages } from "./verdict.ts";
 
 /** One connection of a worker; frames, acks and pings are below it. */
 export interface Connection {
@@ -255,27 +256,15 @@ export class Sessions {
 
   #greet(session: Session, hello: WorkerHello): void {
     const { identity, journalId, version, loop } = this.#ports;
-    const [min, max] = hello.protocol;
-    if (max < protocolVersionMin || min > protocolVersion) {
-      const own = `${protocolVersionMin} to ${protocolVersion}`;
-      const what = `Worker ${hello.id} (${hello.version}) speaks ${min} to ${max}, this master ${own}.`;
-      return this.#refuse(session, "protocol_version", `${what} Upgrade the older side.`);
-    }
-    if (hello.journalId !== null && hello.journalId !== journalId) {
-      const what = `Worker ${hello.id} works for cluster ${hello.journalId}, this is ${journalId}.`;
-      return this.#refuse(
-        session,
-        "foreign_journal",
-        `${what} Give it a data directory of its own.`,
-      );
-    }
+    const refusal = refusalOf(hello, journalId);
+    if (refusal) return this.#refuse(session, refusal.code, refusal.message);
     session.hello = hello;
     session.incarnation = hello.incarnation;
     session.phase = "greeted";
     session.connection.send([
       {
         kind: "welcome",
-        protocol: Math.min(max, protocolVersion),
+        protocol: Math.min(hello.protocol[1], protocolVersion),
         version,
         journalId,
         master: { id: identity.id, incarnation: identity.incarnation },
@@ -306,16 +295,19 @@ export class Sessions {
     session.phase = "registering";
     session.early.length = 0;
     const started = this.#hints.startedBy(known);
-    const request = { kind: "register", info: message.info, otherAnswers, started } as const;
-    loop.request(request, 1_024, (answer) => {
+    const { info, reports } = message;
+    const ends = firstBlocks(reports, limits.partBytesMax);
+    const request = { kind: "register", info, otherAnswers, started, ends } as const;
+    const bytes = ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
+    loop.request(request, bytes, (answer) => {
       if (session.phase !== "registering") return;
       if (!answer.ok) {
         if (answer.code === "worker_id_in_use") this.#refuse(session, answer.code, answer.message);
         else session.connection.close(answer.message);
         return;
       }
-      this.#bind(session, answer.worker, message.info.incarnation);
-      for (const report of message.reports) this.#report(session, report);
+      this.#bind(session, answer.worker, info.incarnation);
+      for (const report of reports) this.#report(session, report);
       this.#settle(session, message);
       for (const early of session.early.splice(0)) this.received(session.connection, early);
     });
@@ -490,16 +482,8 @@ export class Sessions {
     const started = this.#hints.startedBy(worker);
     const gone = how === "goodbye";
     const silent = how === "silence";
-    const request = {
-      kind: "loseWorker",
-      worker,
-      incarnation,
-      reason,
-      gone,
-      silent,
-      started,
-    } as const;
-    this.#ports.loop.request(request, 64, (answer) => {
+    const loss = { worker, incarnation, reason, gone, silent, started };
+    this.#ports.loop.request({ kind: "loseWorker", ...loss }, 64, (answer) => {
       if (watch) watch.losing = false;
       if (!answer.ok || answer.braked) return;
       this.#watches.delete(worker);

@@ -4,7 +4,13 @@ import { attemptOf, isHeld, workerOf } from "../core/columns.ts";
 import { reconcile } from "../core/reconcile.ts";
 import type { HeldRange } from "../core/reconcile.ts";
 import type { State, Worker } from "../core/state.ts";
-import type { MasterCancel, MasterDrain, MasterMessage } from "../protocol/messages.ts";
+import type {
+  MasterCancel,
+  MasterDrain,
+  MasterMessage,
+  OutcomeBlock,
+  WorkerReport,
+} from "../protocol/messages.ts";
 import { endReasons } from "../protocol/model.ts";
 import { startMessages } from "./orders.ts";
 
@@ -21,6 +27,18 @@ export function verdictMessages(
     ...cancelMessages(state, worker, held),
     ...startMessages(state, resend),
   ];
+}
+
+/** Blocks of the first reports, about so many bytes in all: what one decision can take beside others. */
+export function firstBlocks(reports: readonly WorkerReport[], bytesMax: number): OutcomeBlock[] {
+  const blocks: OutcomeBlock[] = [];
+  let bytes = 0;
+  for (const block of reports.flatMap((report) => report.blocks)) {
+    bytes += block.bytes.length;
+    if (bytes > bytesMax) break;
+    blocks.push(block);
+  }
+  return blocks;
 }
 
 export function drainMessage(state: State, worker: Worker): MasterDrain {

@@ -68,7 +68,8 @@ export function report(turn: Turn, request: ReportRequest): Answer {
   return { ok: true };
 }
 
-function reportBlock(turn: Turn, worker: Worker, number: number, block: Uint8Array): void {
+/** Judges each item of a block; also for what an earlier incarnation of the worker left behind. */
+export function reportBlock(turn: Turn, worker: Worker, number: number, block: Uint8Array): void {
   const job = turn.state.jobs.get(number);
   if (!job) return; // A3: below the counter it is recorded and retired; above it nobody knows it.
   const columns = decodeOutcomes(block);

@@ -76,9 +76,15 @@ export function sweepSlice(turn: Turn, job: Job): void {
   if (count > 0) sweep(turn, job, first, count, job.stopping.reason);
 }
 
+/** Ends the unended tasks of a range. What is paired with them is settled later, not here: a long chain of jobs
+ * would else be one deep recursion and one long turn (K7). */
 export function sweep(turn: Turn, job: Job, first: number, count: number, reason: number): void {
   emit(turn, { kind: "swept", v: 1, job: job.number, first, count, reason });
-  settleDependents(turn, job, first, count);
+  for (const number of job.dependents) {
+    const dependent = turn.state.jobs.get(number);
+    if (!dependent?.pairedWith.includes(job.number)) continue;
+    turn.state.unsettled.set(number, Math.min(first, turn.state.unsettled.get(number) ?? first));
+  }
 }
 
 export function applySwept(state: State, entry: Swept, effects: Effect[]): void {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { endReasons } from "../../protocol/model.ts";
+import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import { Cluster } from "../cluster.fixture.ts";
 
 describe("a lost worker", () => {
@@ -37,6 +38,20 @@ describe("a lost worker", () => {
     const how = { reason: "late", gone: false, silent: false, started: [] };
     cluster.ask({ kind: "loseWorker", worker, incarnation: "w-1", ...how });
     expect(cluster.workerOf(worker).state).toBe("active");
+  });
+});
+
+describe("a worker that starts anew", () => {
+  it("ends its former attempts, but not those whose ends it had written down", () => {
+    const cluster = new Cluster();
+    cluster.worker("w", { cpu: 2_000 });
+    const job = cluster.submit({ tasks: 2 });
+    const info = { ...cluster.workerOf(1).info, incarnation: "w-2" };
+    const value = new Uint8Array([49]);
+    const item = { task: 1, attempt: 1, code: 0, micros: 9, logBytes: 0, value };
+    const ends = [{ job: job.number, bytes: encodeOutcomes([item]) }];
+    cluster.ask({ kind: "register", info, otherAnswers: false, started: [], ends });
+    expect([cluster.letters(job), job.attemptsLost]).toEqual(["aS", 1]);
   });
 });
 

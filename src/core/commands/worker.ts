@@ -25,6 +25,7 @@ import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 import { couldEverRun } from "../placement/filters.ts";
 import { dropKeyIfUnused } from "./end-job.ts";
+import { reportBlock } from "./report.ts";
 import { sweep } from "./stop.ts";
 
 export type TaskPair = readonly [job: number, task: number];
@@ -36,6 +37,8 @@ export interface RegisterRequest {
   readonly otherAnswers: boolean;
   /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
   readonly started: readonly TaskPair[];
+  /** Ends that the incarnation known so far had written down: they count before it is called lost (W6). */
+  readonly ends?: readonly { readonly job: number; readonly bytes: Uint8Array }[];
 }
 
 export function register(turn: Turn, request: RegisterRequest): Answer<{ worker: number }> {
@@ -51,6 +54,7 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
       );
     }
     if (known.state !== "lost" && known.state !== "gone") {
+      for (const { job, bytes } of request.ends ?? []) reportBlock(turn, known, job, bytes);
       loseWorker(turn, known, { reason: "it started anew", gone: false, started: request.started });
     }
   }

@@ -1,0 +1,21 @@
+// The first words of a worker session: who may come in, and what is answered (D1 has let the socket in).
+
+import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
+import type { MasterRefuse, WorkerHello } from "../protocol/messages.ts";
+
+/** Why this worker can never work here; undefined when it can. */
+export function refusalOf(hello: WorkerHello, journalId: string): MasterRefuse | undefined {
+  const [min, max] = hello.protocol;
+  if (max < protocolVersionMin || min > protocolVersion) {
+    const own = `${protocolVersionMin} to ${protocolVersion}`;
+    const what = `Worker ${hello.id} (${hello.version}) speaks ${min} to ${max}, this master ${own}.`;
+    const message = `${what} Upgrade the older side.`;
+    return { kind: "refuse", code: "protocol_version", message };
+  }
+  if (hello.journalId !== null && hello.journalId !== journalId) {
+    const what = `Worker ${hello.id} works for cluster ${hello.journalId}, this is ${journalId}.`;
+    const message = `${what} Give it a data directory of its own.`;
+    return { kind: "refuse", code: "foreign_journal", message };
+  }
+  return undefined;
+}
