@@ -62,7 +62,7 @@ export class ByteReader {
     for (;;) {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
+      if (byte < 0x80 && value <= Number.MAX_SAFE_INTEGER) return value;
       scale *= 0x80;
       if (scale > 2 ** 49) throw new RangeError("a varint is longer than 53 bits");
     }
