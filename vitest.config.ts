@@ -1,10 +1,14 @@
 import { defineConfig } from "vitest/config";
 
-// Tests beside the code that start whole clusters as processes.
-const beside = ["src/cli/up.test.ts"];
+const processes = [
+  "test/processes/**/*.test.ts",
+  // Beside the code, and yet they start whole clusters.
+  "src/cli/up.test.ts",
+];
+const cluster = ["test/simulator/**/*.test.ts", "test/scenarios/**/*.test.ts"];
 
 // Three projects, one after the other, so that none disturbs the clocks of the next:
-//   unit       what stands beside the code, conformance of the engines, tidy, examples
+//   unit       what stands beside the code, conformance of the engines, tidy, examples: all the rest
 //   cluster    the simulator's seeds, scenarios, golden journals: deterministic, busy on one core each
 //   processes  real masters and workers, killed and cut off: one file at a time, the machine to itself
 export default defineConfig({
@@ -17,8 +21,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "examples/**/*.test.ts", "test/tidy{.test.ts,/*.test.ts}"],
-          exclude: beside,
+          include: ["{src,examples,bench,test}/**/*.test.ts"],
+          exclude: [...processes, ...cluster, "**/node_modules/**"],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -37,7 +41,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "processes",
-          include: ["test/processes/**/*.test.ts", ...beside],
+          include: processes,
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 180_000,

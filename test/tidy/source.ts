@@ -63,7 +63,7 @@ export function sourceOf(path: string, text: string): Source {
   };
 }
 
-const ignoredFolders = new Set(["node_modules", "dist", "coverage", "out"]);
+const ignoredFolders = new Set(["node_modules", "dist", "coverage", "out", "scratch"]);
 const hiddenKept = new Set([".ci", ".oxlintrc.json", ".oxfmtrc.json", ".npmrc", ".gitignore"]);
 const textFile = /(\.(ts|mjs|json|md|txt|yml|yaml|html|css|sh)|\/run|\.npmrc|\.gitignore)$/;
 
