@@ -5,7 +5,7 @@ const processes = [
   // Beside the code, and yet they start whole clusters.
   "src/cli/up.test.ts",
 ];
-const cluster = ["test/simulator/**/*.test.ts", "test/scenarios/**/*.test.ts"];
+const cluster = ["test/{simulator,scenarios,golden}/**/*.test.ts"];
 
 // Three projects, one after the other, so that none disturbs the clocks of the next:
 //   unit       what stands beside the code, conformance of the engines, tidy, examples: all the rest
@@ -31,7 +31,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "cluster",
-          include: ["test/{simulator,scenarios,golden}/**/*.test.ts"],
+          include: cluster,
           maxWorkers: 2,
           testTimeout: 180_000,
           sequence: { groupOrder: 1 },
