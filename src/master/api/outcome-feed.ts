@@ -53,9 +53,11 @@ export class OutcomeFeed {
   async next(): Promise<FeedItem> {
     if (!this.#looked) await this.#lookForEnd();
     while (!this.#stopped) {
-      const blocks = this.#behind ? await this.#readOn() : this.#live();
+      const behind = this.#behind;
+      const blocks = behind ? await this.#readOn() : this.#live();
       if (blocks.length > 0) return { kind: "blocks", blocks };
-      if (this.#behind) continue;
+      // What was heard while the archive was read comes before the end that was heard with it.
+      if (behind || this.#behind) continue;
       if (this.#end) return { kind: "end", ...this.#end };
       if (!this.#o.follow) break;
       this.#o.onWait();
