@@ -22,6 +22,9 @@ import { assertState, digestOf } from "./check-state.ts";
 import type { SimInput } from "./executor.ts";
 import type { World } from "./world.ts";
 
+/** More attempts of one task than this are no bad luck: somebody and somebody else disagree. */
+const attemptsMax = 60;
+
 interface Dispatched {
   readonly worker: string;
   readonly incarnation: string;
@@ -122,6 +125,7 @@ export class Checker {
     const rises = attempt > (last?.attempt ?? 0) && fence > (last?.fence ?? 0);
     this.#check(rises, `I9: attempt ${attempt} of ${key} does not rise`);
     this.#lastAttempt.set(key, { attempt, fence });
+    this.#check(attempt <= attemptsMax, `${key} is sent back and forth: attempt ${attempt}`);
     const { id, incarnation } = worker;
     this.#dispatched.set(`${key}#${attempt}`, { worker: id, incarnation });
     const failures = this.#failures.get(key) ?? 0;

@@ -104,7 +104,7 @@ export class Faults {
 
   #cut(worker: SimWorker, directions: readonly ("up" | "down")[], ms: number): void {
     this.#world.timeline.trace(
-      `the network to ${worker.plan.id} is cut ${directions} for ${ms} ms`,
+      `the network to ${worker.plan.id} is cut ${directions.join()} for ${ms} ms`,
     );
     for (const direction of directions) worker.wire.block(direction, ms);
   }
@@ -136,9 +136,9 @@ export class Faults {
     if (!life) return;
     const { timeline } = this.#world;
     timeline.trace(`the disk of ${life.process.name} is full`);
-    life.spoolProblem = "the disk is full";
+    life.spool.problem = "the disk is full";
     timeline.after(this.#ms(500, 10_000), "disk is free", () => {
-      life.spoolProblem = undefined;
+      life.spool.problem = undefined;
     });
   }
 }

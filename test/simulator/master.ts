@@ -79,7 +79,7 @@ export class SimMaster {
       journalId: world.journal.journalId,
       version: "0.0.0",
       identity,
-      dial: (address, done) => world.dialWorker(process, address, done),
+      dial: ({ address }, done) => world.dialWorker(process, address, done),
       onLogChunk: () => {},
       onWorkerGone: () => {},
     });

@@ -1,7 +1,7 @@
 // Builds the simulator with a mutant's patches and runs seeds until one fails. A thread of its own, since a bug
 // may never come to an end.
 
-import { build } from "esbuild";
+import { build as bundleWith } from "esbuild";
 import type { Plugin } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -49,7 +49,7 @@ parentPort.postMessage({ caught, seeds: seed - 1 });
 `;
 
 async function bundle(mutant: Mutant): Promise<string> {
-  const result = await build({
+  const result = await bundleWith({
     stdin: { contents: entry, resolveDir: root, loader: "ts" },
     bundle: true,
     write: false,
@@ -68,9 +68,9 @@ async function bundle(mutant: Mutant): Promise<string> {
 function patching(mutant: Mutant): Plugin {
   return {
     name: "mutant",
-    setup({ onLoad, onEnd }) {
+    setup(build) {
       const left = new Set(mutant.patches);
-      onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, async ({ path }) => {
+      build.onLoad({ filter: /[/\\]src[/\\].*\.ts$/ }, async ({ path }) => {
         const own = mutant.patches.filter(({ file }) => path.replaceAll("\\", "/").endsWith(file));
         if (own.length === 0) return undefined;
         let contents = await readFile(path, "utf8");
@@ -82,7 +82,7 @@ function patching(mutant: Mutant): Plugin {
         }
         return { contents, loader: "ts" };
       });
-      onEnd(() => {
+      build.onEnd(() => {
         const [patch] = left;
         return patch ? { errors: [{ text: missing(mutant, patch.file, 0) }] } : undefined;
       });

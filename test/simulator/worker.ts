@@ -6,9 +6,10 @@ import { protocolVersion, protocolVersionMin } from "../../src/protocol/messages
 import type { MasterMessage, WorkerMessage, WorkerReport } from "../../src/protocol/messages.ts";
 import type { WorkerInfo } from "../../src/protocol/model.ts";
 import { Agent } from "../../src/worker/agent.ts";
+import type { Spool } from "../../src/worker/reports.ts";
 import { SimExecutor } from "./executor.ts";
 import { checkMs, dialMs, Link, pingMs, Wire } from "./network.ts";
-import type { MasterEnd, MasterLife } from "./master.ts";
+import type { MasterLife } from "./master.ts";
 import { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -73,7 +74,7 @@ export class WorkerLife {
   readonly #sessions = new Map<number, Dialled>();
   #lastSession = 0;
   #tries = 0;
-  spoolProblem: string | undefined;
+  readonly spool: Spool & { problem: string | undefined };
 
   constructor(world: World, worker: SimWorker, life: number) {
     this.#world = world;
@@ -86,21 +87,19 @@ export class WorkerLife {
     worker.spool = [...predecessor];
     const info = infoOf(worker, life, this.incarnation);
     world.timeline.trace(`${name} starts, ${predecessor.length} reports in its spool`);
-    const own = this;
+    this.spool = {
+      problem: undefined,
+      append: (reports) => this.#spool(reports),
+      recorded: (n) => {
+        worker.spool = worker.spool.filter((report) => report.n > n);
+      },
+    };
     this.agent = new Agent(
       { info, slotsMax: 64, predecessor },
       {
         clock: this.process.clock,
         executor: this.executor,
-        spool: {
-          get problem() {
-            return own.spoolProblem;
-          },
-          append: (reports) => this.#spool(reports),
-          recorded: (n) => {
-            worker.spool = worker.spool.filter((report) => report.n > n);
-          },
-        },
+        spool: this.spool,
         resolveInput: () => () => {},
         log: world.log(name),
         send: (session, messages) => this.#sessions.get(session)?.send(messages),
@@ -203,17 +202,16 @@ class Dialled {
 
   #accepted(target: MasterLife, life: WorkerLife, worker: SimWorker): void {
     if (this.#ended) return;
-    let end: MasterEnd | undefined;
     const link = new Link(this.#world, worker.wire, {
       worker: life.process,
       master: target.process,
-      onMaster: (messages) => end?.received(messages),
+      onMaster: (messages) => end.received(messages),
       onWorker: (messages) => this.#received(messages),
-      onMasterClosed: (reason) => end?.closed(reason),
+      onMasterClosed: (reason) => end.closed(reason),
       onWorkerClosed: (reason) => this.end(reason),
     });
     this.#link = link;
-    end = this.#world.master.accept(target, link);
+    const end = this.#world.master.accept(target, link);
     life.process.later(worker.wire.delay("down"), "connected", () => {
       this.#heardAt = this.#process.clock.now();
       this.send([

@@ -140,7 +140,7 @@ export class World {
     this.journal.stalledUntil = 0;
     for (const { wire, life } of this.workers) {
       wire.heal();
-      if (life) life.spoolProblem = undefined;
+      if (life) life.spool.problem = undefined;
     }
     this.operator.calm();
   }

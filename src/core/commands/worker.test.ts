@@ -19,7 +19,12 @@ describe("a lost worker", () => {
     const worker = cluster.worker("w", { cpu: 2_000 });
     const job = cluster.submit({ tasks: 3 });
     cluster.lose(worker, [[job.number, 1]]);
-    expect([...job.deaths.keys()].toSorted()).toEqual([0, 1]);
+    expect(job.deaths).toEqual(
+      new Map([
+        [0, [worker]],
+        [1, [worker]],
+      ]),
+    );
   });
 
   it("is not charged after a goodbye", () => {
