@@ -61,10 +61,13 @@ export function encodeBatch(batch: Batch): EncodedBatch {
   return { bytes, journalId, index, term, batchId, previousHash, hash: hashOf(bytes) };
 }
 
-/** Checks CRC and format, and computes the hash. The chain is checked by `chain.ts`. */
-export function decodeBatch(given: Uint8Array): StoredBatch {
+/**
+ * Checks CRC and format, and computes the hash. The chain is checked by `chain.ts`. `index`: where it was found,
+ * for the message.
+ */
+export function decodeBatch(given: Uint8Array, index?: number): StoredBatch {
   const bytes = asBuffer(given);
-  checkBytes(bytes);
+  checkBytes(bytes, index === undefined ? "a stored batch" : `batch ${index}`);
   return decodeChecked(bytes, hashOf(bytes));
 }
 
@@ -119,16 +122,16 @@ function checkHeader(batch: BatchHeader): void {
   if (!/^[0-9a-f]{64}$/.test(batch.previousHash)) throw wrong("previousHash", batch.previousHash);
 }
 
-function checkBytes(bytes: Buffer): void {
+function checkBytes(bytes: Buffer, name: string): void {
   if (bytes.length < fixedBytes || bytes.length < fixedBytes + (bytes[88] ?? 0)) {
-    throw corrupt(`a stored batch of ${bytes.length} bytes`, "it is shorter than its header");
+    throw corrupt(`${name} of ${bytes.length} bytes`, "it is shorter than its header");
   }
   if (bytes.readUInt32BE(0) !== crc32(bytes.subarray(4))) {
-    throw corrupt(`a stored batch of ${bytes.length} bytes`, "its CRC does not match its bytes");
+    throw corrupt(`${name} of ${bytes.length} bytes`, "its CRC does not match its bytes");
   }
   if (bytes[4] !== magic || bytes[5] !== headerVersion) {
     throw corrupt(
-      `a stored batch with header ${bytes[4]}/${bytes[5]}`,
+      `${name} with header ${bytes[4]}/${bytes[5]}`,
       `this version reads ${magic}/${headerVersion}`,
     );
   }

@@ -195,7 +195,7 @@ export class MemoryJournal implements Journal {
   #at(index: number): StoredBatch {
     const stored = this.#store.batches[index - this.#store.trimmed - 1];
     if (!stored) throw gap(index, undefined);
-    return decodeBatch(stored.bytes);
+    return decodeBatch(stored.bytes, index);
   }
 
   /** Does the work at one moment in the middle of the latency. */

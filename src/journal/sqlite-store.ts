@@ -158,7 +158,7 @@ export class SqliteStore {
     const rows = this.#selectBytes.all(after, last) as BytesRow[];
     if (rows.length === 0) throw gap(after + 1, undefined);
     return rows.map(({ idx, hash, bytes }) => {
-      const batch = decodeBatch(bytes);
+      const batch = decodeBatch(bytes, idx);
       if (batch.hash !== hex(hash) || batch.index !== idx) throw misplaced(idx);
       // The oldest kept batch continues one that is gone: its link is taken on trust.
       previous ??= { ...emptyHead, index: after, hash: batch.previousHash };

@@ -37,8 +37,13 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
       todo: "restore a newer snapshot into the data directory, or restore from a backup",
     });
   }
+  const from = state.index;
   // What is gone before the archive had it, it lacks for ever, and says so (A6).
-  if (archive.added < state.index) archive.skipTo(state.index);
+  if (archive.added < from) {
+    const [first, last] = [archive.added + 1, from];
+    log.warn("the archive lacks what was recorded before the snapshot", { first, last });
+    archive.skipTo(from);
+  }
   const check = createDigestCheck((index, own, recorded) => {
     throw new JournalHalt("corrupt", {
       what: `the state before batch ${index} has digest ${own}, the journal says ${recorded}`,
@@ -61,18 +66,24 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
     }
   }
   const head = await journal.head();
-  if (head.index < state.index) {
-    throw new JournalHalt("head_went_back", {
-      what: `the journal ends at batch ${head.index}, the snapshot is at ${state.index}`,
-      why: "the journal has lost what was acknowledged",
-      todo: "restore the journal file that belongs to this data directory",
-    });
-  }
+  checkHead(head.index, "snapshot is at", from);
+  checkHead(head.index, "archive is at", archive.added);
   if (hash === zeroHash) hash = head.hash;
   log.info("state is at the head of the journal", {
     index: state.index,
     term: state.term,
     jobs: state.jobs.size,
+    snapshot: from,
   });
   return { state, hash };
+}
+
+/** What was durable once must be in the journal still, or under a snapshot of it (J5). */
+function checkHead(head: number, what: string, index: number): void {
+  if (head >= index) return;
+  throw new JournalHalt("head_went_back", {
+    what: `the journal ends at batch ${head}, the ${what} ${index}`,
+    why: "the journal has lost what was acknowledged",
+    todo: "restore the journal file that belongs to this data directory",
+  });
 }

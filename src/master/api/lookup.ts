@@ -68,6 +68,20 @@ export async function seeJob<T>(
   return seeRow(row);
 }
 
+/** What this master's archive lost is said to be gone: not to be unfinished, and never to come (A6). */
+export async function checkArchived({ master }: ApiContext, job: number): Promise<void> {
+  const { lacks } = master.archive;
+  if (lacks.length === 0 || (await master.archive.job(job)).length > 0) return;
+  const text = `Job ${job} began in batches that the archive lacks: ${rangesText(lacks)}.`;
+  throw new SkeinError("archive_gone", text);
+}
+
+export function rangesText(
+  ranges: readonly { readonly first: number; readonly last: number }[],
+): string {
+  return ranges.map(({ first, last }) => `${first} to ${last}`).join(", ");
+}
+
 /** The archive keeps the view of a job, and its spec beside it. */
 interface RowJson extends JobView {
   readonly spec: JobSpec;

@@ -15,7 +15,7 @@ import type { RecordedBlock } from "../archive/archive.ts";
 import { stream } from "./body-stream.ts";
 import type { BodyStream } from "./body-stream.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
-import { findJob } from "./lookup.ts";
+import { checkArchived, findJob } from "./lookup.ts";
 import { outcomeLine } from "./outcome-json.ts";
 import { OutcomeFeed } from "./outcome-feed.ts";
 import type { FeedItem } from "./outcome-feed.ts";
@@ -41,6 +41,7 @@ export async function outcomes(
   if (!after) throw new SkeinError("bad_request", "after: a position is written index.n");
   const format = wantsLines(request) ? lineFormat : blockFormat;
   const job = await findJob(context, params.job);
+  await checkArchived(context, job);
   const follow = query.follow === "1";
   // A follower that misses the end record asks another master, or this one again, from where it was.
   const options = { reply, type: format.type, whenStopped: "end" } as const;

@@ -12,7 +12,7 @@ import { archiveLimits } from "../archive/archive.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
 import { ReaderGone, stream } from "./body-stream.ts";
 import type { BodyStream } from "./body-stream.ts";
-import { findJob, seeJob, viewOfRow } from "./lookup.ts";
+import { checkArchived, findJob, seeJob, viewOfRow } from "./lookup.ts";
 import { errorOf, reasonOf, storedOf } from "./outcome-json.ts";
 
 const pageBytes = 512 * 1024;
@@ -29,6 +29,7 @@ export async function results(
 ): Promise<Answer<"results">> {
   const { params, query, reply } = call;
   const job = await findJob(context, params.job);
+  await checkArchived(context, job);
   return stream(context, { reply, type: "application/x-ndjson" }, async (body) => {
     const release = context.watch.hold(job);
     const bell = new Bell(context, job, query.follow === "1");

@@ -15,7 +15,7 @@ import { ask } from "../context.ts";
 import { jobView } from "../views.ts";
 import { resolveAfter } from "./dependencies.ts";
 import type { ApiContext, Call } from "./handlers.ts";
-import { findJob, seeJob, specOfRow, viewOfRow } from "./lookup.ts";
+import { checkArchived, findJob, seeJob, specOfRow, viewOfRow } from "./lookup.ts";
 import { requestKey } from "./request-key.ts";
 import { checkPayloads, checkRoom, newJobId } from "./submit.ts";
 
@@ -32,6 +32,7 @@ export async function retryJob(context: ApiContext, call: Call<"retryJob">): Pro
   const { master } = context;
   checkRoom(master);
   const number = await findJob(context, call.params.job);
+  await checkArchived(context, number);
   const source = await seeJob<Source>(
     context,
     number,

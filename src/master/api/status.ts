@@ -10,6 +10,7 @@ import type { Master } from "../context.ts";
 import { look } from "../context.ts";
 import { countsOf } from "../views.ts";
 import type { Answer, ApiContext } from "./handlers.ts";
+import { rangesText } from "./lookup.ts";
 
 export async function version({ master }: ApiContext): Promise<Answer<"version">> {
   return { version: master.version, protocol: protocolVersion, node: process.version };
@@ -108,6 +109,10 @@ function problemsOf(master: Master, state: State, time: number): string[] {
   if (!master.loop.leads) problems.push("This master does not lead: nothing is taken or started.");
   if (master.archive.trouble) {
     problems.push(`The archive cannot be written: ${master.archive.trouble.message}.`);
+  }
+  if (master.archive.lacks.length > 0) {
+    const lost = `The archive lacks batches ${rangesText(master.archive.lacks)}`;
+    problems.push(`${lost}: results recorded there are gone. Restore it from a backup.`);
   }
   if (share >= limits.refuseSubmitsAt) {
     const percent = Math.floor(share * 100);

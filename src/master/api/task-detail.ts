@@ -8,7 +8,7 @@ import type { TaskDetailView, TaskView } from "../../protocol/views.ts";
 import type { AttemptRecord, RecordedOutcome } from "../archive/archive.ts";
 import { iso } from "../views.ts";
 import type { ApiContext, Call } from "./handlers.ts";
-import { findJob, seeJob } from "./lookup.ts";
+import { checkArchived, findJob, seeJob } from "./lookup.ts";
 import { errorOf, parsed, reasonOf, runMsOf, storedOf } from "./outcome-json.ts";
 import { endedTaskView, isRunning, liveTaskView, noSuchTask } from "./tasks.ts";
 
@@ -26,6 +26,7 @@ export async function task(context: ApiContext, call: Call<"task">): Promise<Tas
   const { archive } = context.master;
   const number = call.params.task;
   const job = await findJob(context, call.params.job);
+  await checkArchived(context, job);
   const { id, live } = await seeJob<{ id: string; live: Live | undefined }>(
     context,
     job,
