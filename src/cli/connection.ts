@@ -63,10 +63,11 @@ async function findMasters(
   { url, data, tokenFile }: ClusterOptions,
   env: Io["env"],
 ): Promise<Omit<Cluster, "token">> {
-  const named = url ?? (data === undefined ? env["SKEIN_URL"] : undefined);
-  if (named) return { masters: parseMasters(named), hint: startOne };
   const file = addressFile(data ?? defaultDataDir(env));
+  // The directory that was named goes first, if a master runs there: a worker elsewhere keeps its own in it.
   const text = await readFile(file, "utf8").catch(() => undefined);
+  const named = url ?? (data === undefined || text === undefined ? env["SKEIN_URL"] : undefined);
+  if (named) return { masters: parseMasters(named), hint: startOne };
   if (text !== undefined) {
     const gone = `The master that left its address in ${file} is gone`;
     const hint = `${gone}: start it again with \`skein up\`.`;
@@ -82,7 +83,8 @@ async function findMasters(
   );
 }
 
-async function tokenFor({ tokenFile, data }: ClusterOptions, env: Io["env"]): Promise<string> {
+async function tokenFor(options: ClusterOptions, env: Io["env"]): Promise<string> {
+  const { tokenFile, data } = options;
   if (tokenFile !== undefined) {
     const text = await readFile(tokenFile, "utf8").catch((cause: unknown) => {
       throw new SkeinError("unauthorized", `The token file ${tokenFile} cannot be read.`, {
@@ -92,8 +94,14 @@ async function tokenFor({ tokenFile, data }: ClusterOptions, env: Io["env"]): Pr
     });
     return text.trim();
   }
-  // A data directory that was named has the token of its own cluster.
-  return findToken({ dataDir: data }, data === undefined ? env : {});
+  // A data directory that was named has the token of its own cluster, if its master runs here.
+  const own = data === undefined ? undefined : await readOwn(data);
+  return own ?? findToken({ dataDir: data }, env);
+}
+
+async function readOwn(data: string): Promise<string | undefined> {
+  const text = await readFile(join(data, "token"), "utf8").catch(() => undefined);
+  return text?.trim();
 }
 
 /** Says what is wrong while a call tries again, and gives up early where nobody ever answered. */

@@ -27,6 +27,18 @@ const selfExplaining: ReadonlySet<ErrorCode> = new Set([
   "unreachable",
 ]);
 
+const full: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT"]);
+/** A path that was named cannot be used. */
+const places: ReadonlySet<string> = new Set([
+  "EACCES",
+  "EEXIST",
+  "EISDIR",
+  "ENOENT",
+  "ENOTDIR",
+  "EPERM",
+  "EROFS",
+]);
+
 export function usageError(message: string, hint?: string): SkeinError {
   return new SkeinError("usage", message, hint === undefined ? {} : { hint });
 }
@@ -34,7 +46,10 @@ export function usageError(message: string, hint?: string): SkeinError {
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Quit) return error.exit;
   if (error instanceof PipeClosed) return exitCodes.pipe;
-  return error instanceof SkeinError ? error.kind.exit : exitCodes.internal;
+  if (error instanceof SkeinError) return error.kind.exit;
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (full.has(code)) return exitCodes.limit;
+  return places.has(code) ? exitCodes.usage : exitCodes.internal;
 }
 
 /** The lines for stderr; "" when nothing is to be said. */

@@ -1,8 +1,9 @@
 // A master's data directory: <data>/token for whoever may knock (D1), <data>/master for everything else.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDir } from "../lib/make-dir.ts";
 import { SkeinError } from "../protocol/errors.ts";
 
 export interface DataDir {
@@ -17,7 +18,7 @@ export interface DataDir {
 /** Makes what is missing, reads the token and takes the directory for this process. */
 export function openDataDir(root: string): DataDir {
   const master = join(root, "master");
-  mkdirSync(master, { recursive: true, mode: 0o700 });
+  makeDir(master, 0o700);
   const lock = join(master, "lock");
   takeLock(lock, root);
   const token = readToken(join(root, "token"));

@@ -160,11 +160,18 @@ export class Sessions {
     if (outcome.kind === "refused") return this.#refused(master, outcome);
     if (outcome.kind === "closed") master.state = "kept back";
     else {
-      const level = wasOpen ? "warn" : "debug";
-      this.#o.log[level]("lost a master", { url: master.url, reason: outcome.reason });
+      this.#tellLost(master, outcome.reason, wasOpen);
       this.#dialLater(master);
     }
     if (wasOpen) this.#release();
+  }
+
+  /** Dials that fail are told too, ever more seldom: who waits for this worker must see why it does nothing. */
+  #tellLost({ url, tries }: Master, reason: string, wasOpen: boolean): void {
+    const { log } = this.#o;
+    const tell = tries > 1 && Number.isInteger(Math.log2(tries));
+    if (wasOpen) log.warn("lost a master", { url, reason });
+    else log[tell ? "warn" : "debug"]("a master does not answer", { url, reason, tries });
   }
 
   #dialLater(master: Master): void {

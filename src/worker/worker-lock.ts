@@ -5,9 +5,10 @@
 // instant are told apart by reading the file again a moment after it was written: the last one to
 // write has it.
 
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { delay } from "../lib/abort.ts";
+import { makeDir } from "../lib/make-dir.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import type { Incarnation } from "../protocol/ids.ts";
 
@@ -25,7 +26,7 @@ export async function lockDataDir(
   incarnation: Incarnation,
 ): Promise<AsyncDisposable> {
   const file = join(dataDir, "worker.lock");
-  await mkdir(dataDir, { recursive: true });
+  makeDir(dataDir);
   const before = await holderIn(file);
   if (before && (await isAlive(before))) throw taken(dataDir, before);
   const own: Holder = { pid: process.pid, started: await startOf(process.pid), incarnation };
