@@ -8,11 +8,12 @@ import { WebSocket, WebSocketServer } from "ws";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
+import { SkeinError, toProblem } from "../protocol/errors.ts";
 import type { Problem } from "../protocol/errors.ts";
 import type { MasterMessage, WorkerMessage } from "../protocol/messages.ts";
 import { sessionPath } from "../protocol/routes.ts";
 import type { Connection, Sessions } from "./sessions.ts";
-import { WorkerMessages } from "./worker-messages.ts";
+import { MessageError, WorkerMessages } from "./worker-messages.ts";
 
 export interface SessionServerOptions {
   readonly server: Server;
@@ -41,8 +42,13 @@ export function serveSessions(options: SessionServerOptions): () => void {
     socket.on("error", () => socket.destroy());
     const problem = options.checkDoor(request);
     const path = new URL(request.url ?? "/", "http://host").pathname;
-    if (problem) return rejectUpgrade(socket, problem.status, problem.title);
-    if (path !== sessionPath) return rejectUpgrade(socket, 404, "There is no such thing");
+    if (problem) return rejectUpgrade(socket, problem);
+    if (path !== sessionPath) {
+      return rejectUpgrade(
+        socket,
+        toProblem(new SkeinError("not_found", "No session lives here.")),
+      );
+    }
     sockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket, request, options));
   });
   return () => {
@@ -51,8 +57,15 @@ export function serveSessions(options: SessionServerOptions): () => void {
   };
 }
 
-function rejectUpgrade(socket: Duplex, status: number, title: string): void {
-  socket.end(`HTTP/1.1 ${status} ${title}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function rejectUpgrade(socket: Duplex, problem: Problem): void {
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    "Connection: close",
+    "Content-Type: application/problem+json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
 function serve(socket: WebSocket, request: IncomingMessage, options: SessionServerOptions): void {
@@ -78,6 +91,11 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
       const why = error instanceof Error ? error.message : String(error);
       options.log.warn("a worker sent what is no frame", { remote: wire.remote, why });
       options.log.debug("where it failed", { error });
+      // A worker that says what no master takes would say it again.
+      if (error instanceof MessageError) {
+        const message = `This master cannot take what the worker says: ${why}.`;
+        wire.send([{ kind: "refuse", code: "bad_request", message }]);
+      }
       wire.close(`a frame could not be read: ${why}`);
     }
   });

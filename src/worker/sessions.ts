@@ -90,6 +90,11 @@ export class Sessions {
     return session === undefined ? undefined : this.#open.get(session)?.url;
   }
 
+  /** What ends from here on stays ended. */
+  dialNoMore(): void {
+    this.#stopped = true;
+  }
+
   /** Closes all; nothing is dialled again. */
   stop(reason: string): void {
     this.#stopped = true;

@@ -8,18 +8,19 @@ import { join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { delay } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
-import { errorKinds, isErrorCode, SkeinError } from "../protocol/errors.ts";
+import { errorKinds, isErrorCode } from "../protocol/errors.ts";
 import { protocolVersion, type MasterMessage } from "../protocol/messages.ts";
 import type { Amounts, Labels, WorkerInfo } from "../protocol/model.ts";
 import { Agent, type SessionNumber } from "./agent.ts";
 import { Bundles } from "./bundles.ts";
+import { checkOptions } from "./check-options.ts";
 import { openExitPort } from "./exit-port.ts";
 import { Inputs } from "./inputs.ts";
 import { LogRequests } from "./log-requests.ts";
 import { detectAmounts, Machine } from "./machine.ts";
 import { MasterHttp } from "./master-http.ts";
 import type { WorkerIdentity } from "./session.ts";
-import { originOf, Sessions } from "./sessions.ts";
+import { Sessions } from "./sessions.ts";
 import { createExecutor, type SlotExecutor } from "./slots/executor.ts";
 import { FileSpool, type FoundSpool, loadSpool } from "./spool.ts";
 import { storeResult } from "./upload.ts";
@@ -71,11 +72,7 @@ const goodbyeMs = 200;
  * Resolves when the worker is ready to dial; rejects when this data directory has a worker already.
  */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const wrong = options.masters.find((url) => originOf(url) === undefined);
-  if (wrong !== undefined || options.masters.length === 0) {
-    const message = wrong === undefined ? "A worker needs a master" : `${wrong} is no address`;
-    throw new SkeinError("usage", message, { hint: "Name masters as http://host:7420." });
-  }
+  checkOptions(options);
   const incarnation = randomBytes(8).toString("hex");
   const opened: AsyncDisposable[] = [];
   try {
@@ -166,7 +163,7 @@ class WorkerProcess implements RunningWorker {
       onRefused: ({ code, message }) => {
         const exitCode = isErrorCode(code) ? errorKinds[code].exit : 1;
         const hint = isErrorCode(code) ? ` ${errorKinds[code].hint}` : "";
-        this.#end({ code: exitCode, reason: `${code}: ${message}.${hint}` });
+        this.#end({ code: exitCode, reason: `${code}: ${message.replace(/\.$/, "")}.${hint}` });
       },
     });
     this.#logs = new LogRequests({
@@ -269,6 +266,7 @@ class WorkerProcess implements RunningWorker {
     this.#machine.stop();
     try {
       await this.#executor.close();
+      this.#sessions.dialNoMore();
       this.agent.goodbye(exit.reason);
       await delay(goodbyeMs);
       this.#sessions.stop(exit.reason);
