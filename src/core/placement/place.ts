@@ -16,6 +16,7 @@ import { present } from "../invariants.ts";
 import type { Job, Queue, State, TaskClass, Worker } from "../state.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
+import { aheadDepth, givesWay } from "./ahead.ts";
 import { isEligible, isLargeEnough, keyRoom, queueRoom } from "./filters.ts";
 import { recallsFor } from "./recall.ts";
 import type { Recall } from "./recall.ts";
@@ -230,9 +231,6 @@ function emptiness(job: Job, worker: Worker): number {
   return least;
 }
 
-/** Classes before it that one going ahead is held against: the first ones, so that a turn stays short. */
-const stuckClassesMax = 8;
-
 /** The worker with the most room ahead, when the job's tasks are measured to be short (W8). */
 function chooseAhead(
   state: State,
@@ -240,7 +238,6 @@ function chooseAhead(
   candidates: readonly Worker[],
   stuck: readonly TaskClass[],
 ): Choice | undefined {
-  if (job.spec.concurrency !== null || job.spec.group !== null) return undefined;
   const depth = aheadDepth(job);
   if (depth === 0) return undefined;
   let best: Choice | undefined;
@@ -251,35 +248,10 @@ function chooseAhead(
     if (worker.aheadCount * 2 > allowed) continue;
     if (worker.ahead.length > 64) continue;
     const count = allowed - worker.aheadCount;
-    if (count <= (best?.count ?? 0) || isAwaited(state, job, worker, stuck)) continue;
+    if (count <= (best?.count ?? 0) || givesWay(state, job, worker, stuck)) continue;
     best = { worker, count };
   }
   return best;
-}
-
-/** True when one before it could take the slot that the next end of such a task here makes free. */
-function isAwaited(state: State, job: Job, worker: Worker, stuck: readonly TaskClass[]): boolean {
-  const own = new Map(job.amounts);
-  const room = (name: string) =>
-    (worker.total.get(name) ?? 0) - (worker.used.get(name) ?? 0) + (own.get(name) ?? 0);
-  return stuck.slice(0, stuckClassesMax).some((other) => {
-    const first = state.jobs.get(other.jobs[other.head] ?? 0);
-    if (!first || keyRoom(state, first) === 0 || aheadDepth(first) > 0) return false;
-    if (first.amounts.some(([name, amount]) => amount > room(name))) return false;
-    const queue = present(state.queues.get(other.queue), `queue ${other.queue}`);
-    return queueRoom(queue) > 0 && isEligible(state, first, other, worker);
-  });
-}
-
-/**
- * Attempts to send ahead per slot: at most 100 ms of measured run time, at most 1,024, and never more than
- * have ended already, so that it grows by doubling.
- */
-export function aheadDepth(job: Job): number {
-  if (job.runCount === 0) return 0;
-  const averageMicros = Math.max(1, Math.floor(job.runMicros / job.runCount));
-  const byTime = Math.floor((limits.aheadMs * 1000) / averageMicros);
-  return Math.min(byTime, limits.aheadPerSlotMax - 1, job.runCount);
 }
 
 /** S4: a class that starves beside smaller tasks reserves the large enough worker with the most free. */

@@ -4,6 +4,7 @@
 import { fitCount } from "../accounting.ts";
 import { present } from "../invariants.ts";
 import type { Job, State, TaskClass, Worker } from "../state.ts";
+import { isRecalled } from "./ahead.ts";
 import { isEligible } from "./filters.ts";
 import { makeClass } from "../classes.ts";
 
@@ -24,22 +25,24 @@ export function recallsFor(
   );
   if (busy.length === 0) return [];
   const recalls: Recall[] = [];
-  for (const own of stuck) makeWay(state, own, busy, recalls);
+  makeWay(state, stuck, busy, recalls);
   balance(state, busy, recalls);
   return recalls;
 }
 
 /** More urgent tasks wait: less urgent ones of the same queue that are ahead come back. */
-function makeWay(state: State, own: TaskClass, busy: readonly Worker[], recalls: Recall[]): void {
-  const job = state.jobs.get(own.jobs[own.head] ?? 0);
-  if (!job) return;
+function makeWay(
+  state: State,
+  stuck: readonly TaskClass[],
+  busy: readonly Worker[],
+  recalls: Recall[],
+): void {
+  if (stuck.length === 0) return;
   for (const worker of busy) {
-    if (recalls.some((recall) => recall.worker === worker.number)) continue;
-    if (!isEligible(state, job, own, worker)) continue;
-    for (const run of worker.ahead) {
-      const other = present(state.jobs.get(run.job), `job ${run.job}`);
-      if (other.spec.queue !== job.spec.queue || other.spec.priority >= own.priority) continue;
-      recalls.push({ worker: worker.number, job: run.job, count: run.count });
+    for (const { job: number, count } of worker.ahead) {
+      const job = present(state.jobs.get(number), `job ${number}`);
+      if (!isRecalled(state, job, worker, stuck)) continue;
+      recalls.push({ worker: worker.number, job: number, count });
     }
   }
 }
