@@ -42,6 +42,7 @@ export default defineConfig({
         test: {
           name: "processes",
           include: processes,
+          globalSetup: ["test/processes/no-process-left.ts"],
           fileParallelism: false,
           maxWorkers: 1,
           testTimeout: 180_000,

@@ -178,7 +178,7 @@ export class ProcessCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#master) await this.killAll();
     const none = () => processesIn(this.dir).length === 0;
-    const left = await until(none, 10_000).catch(() => processesIn(this.dir).map(describe));
+    const left = await until(none, 10_000).catch(() => processesIn(this.dir).map(describeProcess));
     for (const pid of processesIn(this.dir)) tryKill(pid);
     await rm(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     if (left?.length) throw new Error(`processes outlived their cluster:\n${left.join("\n")}`);
@@ -239,7 +239,7 @@ export function isAlive(pid: number): boolean {
   return state !== "Z";
 }
 
-function describe(pid: number): string {
+export function describeProcess(pid: number): string {
   return `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`;
 }
 
