@@ -148,6 +148,7 @@ export function fakeJob(more: Partial<JobView> = {}): JobView {
     retryOf: null,
     after: [],
     tasks: 1_000,
+    open: false,
     counts: counts({ succeeded: 1_000 }),
     attempts: 1_000,
     attemptsLost: 0,

@@ -205,7 +205,13 @@ export class FakeMaster {
   view(job: FakeJob): Record<string, unknown> {
     const tasks = job.lines.length;
     const state = job.open ? "open" : job.cancelled ? "cancelled" : "succeeded";
-    return { id: job.id, state, tasks, counts: { succeeded: tasks, failed: 0, cancelled: 0 } };
+    return {
+      id: job.id,
+      state,
+      open: state === "open",
+      tasks,
+      counts: { succeeded: tasks, failed: 0, cancelled: 0 },
+    };
   }
 }
 

@@ -1,6 +1,7 @@
 // Classes of ready tasks: equal needs, queue and priority (S2). A class lists the jobs that have ready
 // tasks in the order of their age; the tasks themselves are found in the job's state column.
 
+import type { WorkerNumber } from "../protocol/ids.ts";
 import type { JobSpec, Needs } from "../protocol/model.ts";
 import { addTimer } from "./timers.ts";
 import type { Amount, Job, State, TaskClass } from "./state.ts";
@@ -18,17 +19,15 @@ export function sortedAmounts(needs: Needs): readonly Amount[] {
 }
 
 export function classKeyOf(spec: JobSpec): string {
+  return JSON.stringify([spec.queue, spec.priority, ...needsOf(spec)]);
+}
+
+function needsOf({ needs }: JobSpec) {
   const pairs = (labels: Readonly<Record<string, string>>) =>
     Object.keys(labels)
       .toSorted(byText)
       .map((name) => [name, labels[name]]);
-  return JSON.stringify([
-    spec.queue,
-    spec.priority,
-    sortedAmounts(spec.needs),
-    pairs(spec.needs.required),
-    pairs(spec.needs.preferred),
-  ]);
+  return [sortedAmounts(needs), pairs(needs.required), pairs(needs.preferred)];
 }
 
 export function makeClass(job: Job): TaskClass {
@@ -36,6 +35,7 @@ export function makeClass(job: Job): TaskClass {
     key: job.classKey,
     queue: job.spec.queue,
     priority: job.spec.priority,
+    shape: JSON.stringify(needsOf(job.spec)),
     jobs: [],
     head: 0,
     ready: 0,
@@ -62,12 +62,19 @@ export function readyChanged(state: State, job: Job, change: number, now: number
   own.ready += change;
   if (own.ready === 0) {
     own.headSince = -1;
-    own.reserved = 0;
+    reserve(state, own, 0);
     // A class without jobs in it is dropped, so that names in needs cannot pile up.
     state.classes.delete(own.key);
   } else if (change < 0 || own.headSince < 0) {
     own.headSince = state.time;
   }
+}
+
+/** The class keeps this worker for itself (S4); 0 for none. */
+export function reserve(state: State, own: TaskClass, worker: WorkerNumber): void {
+  if (state.reserved.get(own.reserved) === own) state.reserved.delete(own.reserved);
+  own.reserved = worker;
+  if (worker !== 0) state.reserved.set(worker, own);
 }
 
 function insertJob(own: TaskClass, job: number): void {

@@ -6,7 +6,7 @@ import type { Columns, Job, RunColumns } from "./state.ts";
 
 /** Bytes per task in `state` and in `run`: what P7 counts. */
 export const stateBytesPerTask = 1;
-export const runBytesPerTask = 2 + 4 + 8 + 8 + 2 + 1;
+export const runBytesPerTask = 4 + 4 + 8 + 8 + 2 + 1;
 export const offsetBytesPerTask = 4;
 /** Fixed bytes that a job costs in memory beside its tasks: measured, rounded up. */
 export const bytesPerJob = 2_048;
@@ -42,7 +42,7 @@ export function runColumns(columns: Columns): RunColumns {
 
 function growRun(old: RunColumns | null, capacity: number): RunColumns {
   const run: RunColumns = {
-    attempt: new Uint16Array(capacity),
+    attempt: new Uint32Array(capacity),
     worker: new Uint32Array(capacity),
     fence: new Float64Array(capacity),
     since: new Float64Array(capacity),

@@ -2,7 +2,7 @@
 // readiness, timers, what is unsettled. The shell turns the plain data into bytes.
 
 import { taskState } from "../protocol/model.ts";
-import { readyChanged } from "./classes.ts";
+import { readyChanged, reserve } from "./classes.ts";
 import { freeAt } from "./commands/payloads.ts";
 import { addTimer } from "./timers.ts";
 import { createState } from "./state.ts";
@@ -25,6 +25,8 @@ export function encodeState(state: State): Plain {
     timers: _timers,
     unsettled: _unsettled,
     sweeping: _sweeping,
+    reserved: _reserved,
+    passedOver: _passedOver,
     touched: _touched,
     ...rest
   } = state;
@@ -117,7 +119,9 @@ export function decodeState(data: Plain): State {
   }
   for (const [key, headSince, reserved] of loose["classes"] as [string, number, number][]) {
     const own: TaskClass | undefined = state.classes.get(key);
-    if (own) Object.assign(own, { headSince, reserved });
+    if (!own) continue;
+    own.headSince = headSince;
+    reserve(state, own, reserved);
   }
   armTimers(state);
   for (const number of state.jobs.keys()) state.touched.jobs.add(number);
@@ -182,7 +186,7 @@ function decodeJob(item: Loose): Job {
       state: new Uint8Array(aligned(tasks["state"])),
       counts: Int32Array.from(tasks["counts"] as number[]),
       run: run && {
-        attempt: new Uint16Array(bytes("attempt")),
+        attempt: new Uint32Array(bytes("attempt")),
         worker: new Uint32Array(bytes("worker")),
         fence: new Float64Array(bytes("fence")),
         since: new Float64Array(bytes("since")),

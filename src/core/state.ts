@@ -50,6 +50,10 @@ export interface State {
   readonly unsettled: Map<JobNumber, number>;
   /** Derived: jobs whose sweep is under way. */
   readonly sweeping: Set<JobNumber>;
+  /** Derived: worker → the class that has reserved it (S4). */
+  readonly reserved: Map<WorkerNumber, TaskClass>;
+  /** Derived: classes that found no room while placement works through all of them, over several turns. */
+  readonly passedOver: Set<string>;
   /** Derived: jobs and workers whose part of the digest must be computed anew. */
   readonly touched: Touched;
 }
@@ -146,7 +150,7 @@ export interface Columns {
 
 export interface RunColumns {
   /** The latest attempt's number; 0 means none yet. */
-  attempt: Uint16Array;
+  attempt: Uint32Array;
   worker: Uint32Array;
   /** Index of the latest assignment (K5). */
   fence: Float64Array;
@@ -163,13 +167,15 @@ export interface TaskClass {
   readonly key: string;
   readonly queue: string;
   readonly priority: number;
+  /** What it needs, as text: equal for classes that differ by queue and priority only. */
+  readonly shape: string;
   /** Jobs with ready tasks, by number ascending (the order of age), from `head` on. */
   jobs: JobNumber[];
   head: number;
   ready: number;
   /** Time since which nothing of it was assigned while something was ready; -1 when nothing is ready. */
   headSince: number;
-  /** The worker it has reserved (S4), or 0. */
+  /** The worker it has reserved (S4), or 0; set by `reserve` alone. */
   reserved: WorkerNumber;
 }
 
@@ -283,6 +289,8 @@ export function createState(journalId: string): State {
     timers: createTimers(),
     unsettled: new Map(),
     sweeping: new Set(),
+    reserved: new Map(),
+    passedOver: new Set(),
     touched: { jobs: new Set(), workers: new Set() },
   };
 }

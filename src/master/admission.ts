@@ -5,18 +5,32 @@ import type { Request } from "../core/machine.ts";
 import { refuse } from "../core/refusal.ts";
 import type { Refusal } from "../core/refusal.ts";
 import type { Turn } from "../core/turn.ts";
+import { storedHashes } from "../protocol/outcome-block.ts";
 
-/** Refuses a submit or a part that names a payload which is not stored, or is being freed in this turn. */
-export function checkStored(
+/**
+ * The request as it may be decided. A submit or a part that names a payload which is not stored, or is being freed
+ * in this very turn, is refused; a result without its bytes is marked, and its task runs again.
+ */
+export function admit(
   request: Request,
   turn: Turn,
   isStored: (hash: string) => boolean,
-): Refusal | undefined {
-  for (const hash of namedBy(request)) {
-    if (isStored(hash) && !isFreedIn(turn, hash)) continue;
-    return refuse("payload_missing", `The payload ${hash} is not stored here.`);
-  }
-  return undefined;
+): Request | Refusal {
+  const isGone = (hash: string) => !isStored(hash) || isFreedIn(turn, hash);
+  if (request.kind === "report") return withGone(request, request.blocks, isGone);
+  if (request.kind === "register") return withGone(request, request.ends ?? [], isGone);
+  const missing = namedBy(request).find(isGone);
+  if (missing === undefined) return request;
+  return refuse("payload_missing", `The payload ${missing} is not stored here.`);
+}
+
+function withGone<R extends Request>(
+  request: R,
+  blocks: readonly { readonly bytes: Uint8Array }[],
+  isGone: (hash: string) => boolean,
+): R {
+  const gone = blocks.flatMap(({ bytes }) => storedHashes(bytes)).filter(isGone);
+  return gone.length === 0 ? request : { ...request, gone };
 }
 
 function namedBy(request: Request): readonly string[] {

@@ -66,8 +66,8 @@ export interface LoopPorts {
   rebuild(why: string): void;
   /** Another leads, or the journal is broken: this master stops. */
   halt(why: Error): void;
-  /** What only this process knows, asked right before a decision: a refusal, or undefined (A1). */
-  admit(request: Request, turn: Turn): Refusal | undefined;
+  /** What only this process knows, asked right before a decision: the request, or a refusal (A1). */
+  admit(request: Request, turn: Turn): Request | Refusal;
   /** Tasks that may be assigned in the next turn (J7). */
   dispatchMax(): number;
   recalling(): ReadonlySet<number>;
@@ -81,6 +81,12 @@ export interface Grounded {
 
 type Settle = () => void;
 
+/** A look at the state that waits for the batch in flight; if that is lost it looks again (M2). */
+interface HeldRead {
+  readonly durable: Settle;
+  readonly lost: Settle;
+}
+
 interface Waiting {
   readonly request: Request;
   readonly bytes: number;
@@ -92,7 +98,7 @@ interface Flight {
   readonly turn: Turn;
   readonly recalls: readonly Recall[];
   readonly answers: Settle[];
-  readonly reads: Settle[];
+  readonly reads: HeldRead[];
   readonly waiting: readonly Waiting[];
   readonly elected: boolean;
   readonly since: number;
@@ -101,6 +107,8 @@ interface Flight {
   unsure: boolean;
 }
 
+const shrinkMax = 16;
+
 export class Loop {
   #state: State;
   #hash: string;
@@ -108,6 +116,8 @@ export class Loop {
   #inbox: Waiting[] = [];
   #inboxBytes = 0;
   #flight: Flight | null = null;
+  /** After a batch that was too large the next ones are smaller by so many halvings. */
+  #shrink = 0;
   #leads = false;
   #wantsToLead = false;
   #halted = false;
@@ -186,7 +196,7 @@ export class Loop {
     }
     const seen = look(this.#state, this.time());
     if (this.#flight === null) done(seen);
-    else this.#flight.reads.push(() => done(seen));
+    else this.#flight.reads.push({ durable: () => done(seen), lost: () => this.read(look, done) });
   }
 
   /** Only for what is performed right after a batch: the state is durable then, up to this turn. */
@@ -250,12 +260,14 @@ export class Loop {
       this.#stateDigest(turn);
       for (const waiting of taken) {
         at = waiting;
-        const answer = this.#ports.admit(waiting.request, turn) ?? decide(turn, waiting.request);
+        const admitted = this.#ports.admit(waiting.request, turn);
+        const answer = "ok" in admitted ? admitted : decide(turn, admitted);
         answers.push(() => waiting.done(answer));
       }
       at = undefined;
       more = expire(turn);
-      const options = { tasksMax: this.#ports.dispatchMax(), recalling: this.#ports.recalling() };
+      const tasksMax = Math.ceil(this.#ports.dispatchMax() / 2 ** this.#shrink);
+      const options = { tasksMax, recalling: this.#ports.recalling() };
       recalls = place(turn, options);
     } catch (error) {
       this.#stumbled(error, at, taken);
@@ -269,10 +281,11 @@ export class Loop {
 
   /** Requests for this turn: at least one, at most a batch full. */
   #take(): Waiting[] {
+    const bytesMax = limits.batchBytesMax / 2 ** this.#shrink;
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#inbox) {
-      if (count > 0 && bytes + waiting.bytes > limits.batchBytesMax) break;
+      if (count > 0 && bytes + waiting.bytes > bytesMax) break;
       bytes += waiting.bytes;
       count++;
     }
@@ -333,6 +346,7 @@ export class Loop {
   }
 
   #lose(why: string): void {
+    for (const read of this.#flight?.reads ?? []) this.#afterRebuild.push(read.lost);
     this.#flight = null;
     this.#rebuilding = true;
     this.#ports.rebuild(why);
@@ -433,12 +447,12 @@ export class Loop {
   /** Nothing was stored: what is asked is answered so, and the state goes back (M4). */
   #refused(flight: Flight, code: string, why: string): void {
     const answer = refusalOf(code, why);
+    if (code === "too_large") this.#shrink = Math.min(shrinkMax, this.#shrink + 1);
     const [results, rest] = split(flight.waiting, ({ request }) => request.kind === "report");
     this.#lose(`the journal refused batch ${flight.batch.index}: ${why}`);
     // Results are never refused (J7): they wait and are tried again.
     this.#putBack(results);
     for (const { done } of rest) done(answer);
-    for (const read of flight.reads) this.#afterRebuild.push(read);
     this.#rest();
   }
 
@@ -455,12 +469,13 @@ export class Loop {
     this.#flight = null;
     this.#hash = flight.batch.hash;
     this.#refusals = 0;
+    if (this.#shrink > 0) this.#shrink--;
     if (flight.elected) this.#leads = true;
     const { index, wall, effects } = flight.turn;
     const { recalls, elected } = flight;
     this.#ports.perform({ index, wall, effects, recalls, elected, bytes: flight.batch.bytes });
     for (const answer of flight.answers) answer();
-    for (const read of flight.reads) read();
+    for (const read of flight.reads) read.durable();
     this.#soon();
   }
 

@@ -48,6 +48,7 @@ export function jobView(job: Job): JobView {
     retryOf: spec.retryOf,
     after: [...spec.after],
     tasks: job.tasks.count,
+    open: job.open,
     counts: countsOf(job),
     attempts: job.attempts,
     attemptsLost: job.attemptsLost,

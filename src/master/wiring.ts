@@ -5,8 +5,9 @@ import type { Effect } from "../core/effect.ts";
 import type { Journal } from "../journal/journal.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
-import { checkStored } from "./admission.ts";
+import { admit } from "./admission.ts";
 import type { Archive } from "./archive/archive.ts";
 import { feedArchive, ringHub } from "./feed.ts";
 import type { History } from "./history/history.ts";
@@ -14,7 +15,7 @@ import { Hub } from "./hub.ts";
 import { LogRelay } from "./log-relay.ts";
 import { Loop } from "./loop.ts";
 import type { Durable, Grounded, LoopIdentity } from "./loop.ts";
-import { dialTwice, journalPorts } from "./ports.ts";
+import { exitDial, journalPorts } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
 import type { UsageWatch } from "./usage-watch.ts";
@@ -59,7 +60,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       options.ground().then((grounded) => loop.adopt(grounded), halt);
     },
     halt,
-    admit: (request, turn) => checkStored(request, turn, (hash) => kept.payloads.has(hash)),
+    admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
     dispatchMax: () => usage.dispatchMax(),
     recalling: () => sessions.recalling(),
   });
@@ -71,7 +72,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     version: options.version,
     identity: options.identity,
     lostAfterMs: options.lostAfterMs,
-    dial: dialTwice,
+    dial: exitDial(networkId()),
     onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
     onWorkerGone: (worker) => logs.gone(worker),
   });

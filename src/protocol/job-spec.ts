@@ -14,6 +14,8 @@ export const needsSchema = z.strictObject({
         .min(0)
         .max(10 ** 12),
     )
+    // Without one there would be no end to how many run on a worker at once.
+    .refine((all) => Object.values(all).some((amount) => amount > 0), "at least one amount above 0")
     .default({ cpu: 1000 }),
   required: labels.default({}),
   preferred: labels.default({}),

@@ -170,6 +170,7 @@ export const endReasons = {
   workerLost: end(64, "worker_lost", "failed", true, false, "its worker was lost"),
   givenBack: end(65, "given_back", "failed", true, false, "its worker gave it back unstarted"),
   drained: end(66, "drained", "failed", true, false, "its worker was drained"),
+  resultLost: end(67, "result_lost", "failed", true, false, "its stored result was lost"),
 } as const satisfies Record<string, EndReason>;
 
 const byCode = new Map<number, EndReason>(
@@ -239,6 +240,11 @@ export interface WorkerInfo {
   readonly platform: string;
   /** host:port where the worker listens, for confirming its exit (W5) and, later, for peers. */
   readonly address: string;
+  /**
+   * Kernel and network that the address belongs to (lib/network-id.ts): a master asks there only if they are
+   * its own. Left out by workers that cannot say, and in journals older than this field.
+   */
+  readonly network?: string;
   readonly amounts: Amounts;
   readonly labels: Labels;
   readonly pool: string;

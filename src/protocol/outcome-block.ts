@@ -105,6 +105,28 @@ export function decodeOutcomes(block: Uint8Array): OutcomeColumns {
   return { count, tasks, attempts, codes, micros, logs, offsets, bytes };
 }
 
+/** Hashes of the stored values in a block; cheap where there are none. Throws RangeError like decoding. */
+export function storedHashes(block: Uint8Array): string[] {
+  if (!mayHoldStored(block)) return [];
+  const columns = decodeOutcomes(block);
+  const hashes: string[] = [];
+  for (let i = 0; i < columns.count; i++) {
+    if (((columns.codes[i] ?? 0) & storedBit) === 0) continue;
+    hashes.push(decodeStored(outcomeItem(columns, i).value).hash);
+  }
+  return hashes;
+}
+
+/** False when the block says that all of its values are inline. */
+function mayHoldStored(block: Uint8Array): boolean {
+  const reader = new ByteReader(block);
+  const count = reader.varint();
+  for (let i = 0; i < count; i++) reader.varint();
+  const attempts = reader.byte() === 0 ? 1 : count;
+  for (let i = 0; i < attempts; i++) reader.varint();
+  return reader.byte() !== 0;
+}
+
 export function outcomeItem(columns: OutcomeColumns, i: number): OutcomeItem {
   return {
     task: columns.tasks[i] ?? 0,

@@ -27,6 +27,8 @@ export const jobSchema = z.object({
   retryOf: z.string().nullable(),
   after: z.array(z.object({ job: z.string(), mode: z.enum(["all", "each"]) })),
   tasks: z.int(),
+  /** Takes more parts of inputs (K1), whatever its state says. */
+  open: z.boolean(),
   counts,
   /** Attempts started, and those that ended without an outcome because their worker was lost. */
   attempts: z.int(),

@@ -67,7 +67,7 @@ export class JobWriter {
     const job = await this.#opening;
     if (!job) throw new TypeError("nothing was written");
     // A key that was used before: the job of that time, closed already.
-    if (job.state !== "open") return job;
+    if (!job.open) return job;
     return this.#client.close(job.id, { parts: this.#parts }, this.#call());
   }
 
@@ -106,7 +106,7 @@ export class JobWriter {
 
   async #send(number: number, part: Part, before: Promise<void>): Promise<void> {
     const job = await this.#opening;
-    if (!job || job.state !== "open") return;
+    if (!job?.open) return;
     const { signal } = this.#plan.options;
     if (part.payloads.size > 0) await this.#uploads.put(part.payloads, signal);
     const put = () =>

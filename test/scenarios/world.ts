@@ -168,7 +168,7 @@ export class World {
         clock.defer(() => loop.adopt({ state, hash: journal.headHash }));
       },
       halt: (why) => this.say(`!! the master halts: ${why.message}`),
-      admit: () => undefined,
+      admit: (request) => request,
       dispatchMax: () => this.dispatchMax,
       recalling: () => this.#recalling(),
     });

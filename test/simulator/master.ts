@@ -68,7 +68,7 @@ export class SimMaster {
       },
       halt: (why) => world.fail(`the master halts: ${why.message}`, why),
       // Bundles and stored inputs are always there.
-      admit: () => undefined,
+      admit: (request) => request,
       dispatchMax: () => world.dispatchMax,
       recalling: () => life.sessions.recalling(),
     });

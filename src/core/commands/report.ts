@@ -52,6 +52,8 @@ export interface ReportRequest {
     readonly count: number;
     readonly attempt: number;
   }[];
+  /** Stored payloads that the blocks name and that are not on the master's disk: those results are lost (A1). */
+  readonly gone?: readonly string[];
 }
 
 export function report(turn: Turn, request: ReportRequest): Answer {
@@ -62,24 +64,39 @@ export function report(turn: Turn, request: ReportRequest): Answer {
   if (request.n > worker.reports + 1) {
     return refuse("conflict", `Report ${request.n} came before report ${worker.reports + 1}.`);
   }
-  for (const block of request.blocks) reportBlock(turn, worker, block.job, block.bytes);
+  const { gone = [] } = request;
+  for (const block of request.blocks) reportBlock(turn, worker, block.job, block.bytes, gone);
   for (const range of request.returned) giveBack(turn, worker, range);
   emit(turn, { kind: "reported", v: 1, worker: worker.number, n: request.n });
   return { ok: true };
 }
 
 /** Judges each item of a block; also for what an earlier incarnation of the worker left behind. */
-export function reportBlock(turn: Turn, worker: Worker, number: number, block: Uint8Array): void {
+export function reportBlock(
+  turn: Turn,
+  worker: Worker,
+  number: number,
+  block: Uint8Array,
+  gone: readonly string[],
+): void {
   const job = turn.state.jobs.get(number);
   if (!job) return; // A3: below the counter it is recorded and retired; above it nobody knows it.
   const columns = decodeOutcomes(block);
   if (columns.count === 0) return;
-  if (isFreshAndFinal(job, worker, columns)) {
+  if (gone.length === 0 && isFreshAndFinal(job, worker, columns)) {
     recordOutcomes(turn, worker, job, block, columns);
     return;
   }
-  const items = Array.from({ length: columns.count }, (_, i) => outcomeItem(columns, i));
+  const items = Array.from({ length: columns.count }, (_, i) =>
+    withoutGone(outcomeItem(columns, i), gone),
+  );
   judgeItems(turn, worker, job, items);
+}
+
+/** A success whose value is not there is none: the task runs again, uncharged. */
+function withoutGone(item: OutcomeItem, gone: readonly string[]): OutcomeItem {
+  if ((item.code & storedBit) === 0 || !gone.includes(decodeStored(item.value).hash)) return item;
+  return { ...item, code: endReasons.resultLost.code, value: new Uint8Array(0) };
 }
 
 /** True when the block can stand in the journal as it is: rising tasks, each current, all succeeded. */

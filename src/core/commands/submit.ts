@@ -110,9 +110,17 @@ function roomFor(state: State, name: string, parts: readonly PartInput[]): Refus
 }
 
 function checkDependencies(state: State, request: SubmitRequest): Refusal | undefined {
-  for (const { job } of request.spec.after) {
-    if (!state.jobNumbers.has(job) && !request.archived.has(job)) {
+  for (const { job, mode } of request.spec.after) {
+    if (state.jobNumbers.has(job)) continue;
+    const ended = request.archived.get(job);
+    if (ended === undefined) {
       return refuse("unknown_dependency", `The job it waits for, ${job}, does not exist.`);
+    }
+    // Its tasks are not in the state any more: which of them succeeded nobody can decide here.
+    if (mode === "each" && ended !== "succeeded") {
+      const hint =
+        "Retry the failed tasks of that job, and pair with the job that the retry makes.";
+      return refuse("conflict", `Job ${job} has ${ended} and left the state long ago.`, { hint });
     }
   }
   return undefined;

@@ -39,13 +39,17 @@ export interface RegisterRequest {
   readonly started: readonly TaskPair[];
   /** Ends that the incarnation known so far had written down: they count before it is called lost (W6). */
   readonly ends?: readonly { readonly job: number; readonly bytes: Uint8Array }[];
+  /** Stored payloads that `ends` name and that are not on the master's disk (A1). */
+  readonly gone?: readonly string[];
 }
 
 export function register(turn: Turn, request: RegisterRequest): Answer<{ worker: number }> {
   const { state } = turn;
   const { info } = request;
   const known = state.workers.get(state.workerNumbers.get(info.id) ?? 0);
-  if (known && known.info.incarnation !== info.incarnation) {
+  const another = known !== undefined && known.info.incarnation !== info.incarnation;
+  const stays = another && isDraining(known) && !known.drainExit;
+  if (another) {
     const recent = known.changes.filter((time) => time > turn.time - limits.incarnationWindowMs);
     if (request.otherAnswers && recent.length + 1 >= limits.incarnationChangesMax) {
       return refuse(
@@ -54,12 +58,17 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
       );
     }
     if (known.state !== "lost" && known.state !== "gone") {
-      for (const { job, bytes } of request.ends ?? []) reportBlock(turn, known, job, bytes);
+      for (const { job, bytes } of request.ends ?? []) {
+        reportBlock(turn, known, job, bytes, request.gone ?? []);
+      }
       loseWorker(turn, known, { reason: "it started anew", gone: false, started: request.started });
     }
   }
   const worker = known?.number ?? state.nextWorker;
   emit(turn, { kind: "workerRegistered", v: 1, worker, info });
+  const anew = state.workers.get(worker);
+  // Draining is a word about the machine, not about one process on it; unless that process was to leave.
+  if (anew && stays) setDrain(turn, anew, "draining", { deadline: 0, exit: false });
   return { ok: true, worker };
 }
 
@@ -329,16 +338,27 @@ export function drain(turn: Turn, request: DrainRequest): Answer {
   if (worker.state === "lost" || worker.state === "gone") {
     return refuse("conflict", `Worker ${worker.info.id} is ${worker.state}.`);
   }
+  if (request.undo) {
+    // A suspect worker stays suspect: only what a drain has done is undone.
+    if (isDraining(worker)) setDrain(turn, worker, "active", { deadline: 0, exit: false });
+    return { ok: true };
+  }
   const deadline = request.deadlineMs === 0 ? 0 : turn.time + request.deadlineMs;
-  emit(turn, {
-    kind: "workerChanged",
-    v: 1,
-    worker: worker.number,
-    state: request.undo ? "active" : "draining",
-    deadline: request.undo ? 0 : deadline,
-    exit: !request.undo && request.exit,
-  });
+  setDrain(turn, worker, "draining", { deadline, exit: request.exit });
   return { ok: true };
+}
+
+function isDraining(worker: Worker): boolean {
+  return worker.state === "draining" || worker.state === "drained";
+}
+
+function setDrain(
+  turn: Turn,
+  worker: Worker,
+  state: "active" | "draining",
+  drained: { readonly deadline: number; readonly exit: boolean },
+): void {
+  emit(turn, { kind: "workerChanged", v: 1, worker: worker.number, state, ...drained });
 }
 
 /** A draining worker that holds nothing any more is drained. */
@@ -352,7 +372,11 @@ export function finishDrains(turn: Turn): void {
 export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: Effect[]): void {
   const worker = present(state.workers.get(entry.worker), `worker ${entry.worker}`);
   const drains = (name: string) => name === "draining" || name === "drained";
-  const turned = drains(entry.state) !== drains(worker.state);
+  // Whatever of a drain changed, the worker is told: it keeps the deadline (T2).
+  const told =
+    drains(entry.state) !== drains(worker.state) ||
+    (drains(entry.state) &&
+      (entry.deadline !== worker.drainDeadline || entry.exit !== worker.drainExit));
   worker.state = entry.state;
   worker.drainDeadline = entry.deadline;
   worker.drainExit = entry.exit;
@@ -361,7 +385,7 @@ export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: 
   if (entry.deadline > state.time) {
     addTimer(state.timers, { at: entry.deadline, kind: "drain", worker: worker.number });
   }
-  if (turned) effects.push({ kind: "drain", worker: worker.number });
+  if (told) effects.push({ kind: "drain", worker: worker.number });
 }
 
 export function applyWorkerForgotten(state: State, entry: WorkerForgotten): void {

@@ -1,5 +1,6 @@
 // What an assignment and a reservation do to the state.
 
+import { reserve } from "../classes.ts";
 import type { Effect } from "../effect.ts";
 import type { Assigned, Reserved } from "../entry.ts";
 import { present } from "../invariants.ts";
@@ -10,7 +11,7 @@ export function applyAssigned(state: State, entry: Assigned, effects: Effect[]):
   const job = present(state.jobs.get(entry.job), `job ${entry.job}`);
   const worker = present(state.workers.get(entry.worker), `worker ${entry.worker}`);
   const own = state.classes.get(job.classKey);
-  if (own?.reserved === worker.number) own.reserved = 0;
+  if (own?.reserved === worker.number) reserve(state, own, 0);
   assign(state, job, entry, worker);
   effects.push({
     kind: "start",
@@ -25,5 +26,5 @@ export function applyAssigned(state: State, entry: Assigned, effects: Effect[]):
 
 export function applyReserved(state: State, entry: Reserved): void {
   const own = state.classes.get(entry.classKey);
-  if (own) own.reserved = entry.worker;
+  if (own) reserve(state, own, entry.worker);
 }

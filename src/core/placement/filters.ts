@@ -53,14 +53,12 @@ export const workerFilters: readonly WorkerFilter[] = [
     name: "reserved",
     passing: true,
     refuses(state, _job, own, worker) {
-      for (const other of state.classes.values()) {
-        if (other.reserved !== worker.number || other === own) continue;
-        // A class that may not run now, since its queue is paused or full, keeps nobody waiting.
-        const queue = state.queues.get(other.queue);
-        if (!queue || queueRoom(queue) === 0) continue;
-        if (other.priority >= own.priority) return "is reserved for larger tasks that waited long";
-      }
-      return undefined;
+      const other = state.reserved.get(worker.number);
+      if (!other || other === own || other.priority < own.priority) return undefined;
+      // A class that may not run now, since its queue is paused or full, keeps nobody waiting.
+      const queue = state.queues.get(other.queue);
+      if (!queue || queueRoom(queue) === 0) return undefined;
+      return "is reserved for larger tasks that waited long";
     },
   },
   {
@@ -82,12 +80,21 @@ export const workerFilters: readonly WorkerFilter[] = [
 
 /** All filters before "free": may the worker ever, or soon, take tasks of this job? */
 export function isEligible(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
-  for (const filter of workerFilters) {
-    if (filter.name === "free") return true;
-    if (filter.refuses(state, job, own, worker) !== undefined) return false;
-  }
-  return true;
+  return isSuitable(state, job, own, worker) && !isKept(state, job, own, worker);
 }
+
+/** The filters that ask what a task needs, not whose it is: alike for all classes of one shape. */
+export function isSuitable(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
+  return suits.every((filter) => filter.refuses(state, job, own, worker) === undefined);
+}
+
+/** The worker is reserved, and not for this class. */
+export function isKept(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
+  return keeps.some((filter) => filter.refuses(state, job, own, worker) !== undefined);
+}
+
+const keeps = workerFilters.filter(({ name }) => name === "reserved");
+const suits = workerFilters.filter(({ name }) => name !== "free" && name !== "reserved");
 
 /** As workers are: nothing but another worker could change it. */
 export function couldEverRun(state: State, job: Job, worker: Worker): boolean {

@@ -194,6 +194,9 @@ function chooseWorker(
   if (fresh.length > 0) candidates = fresh;
   const free = chooseFree(job, own, candidates);
   if (free) return { ...free, count: Math.min(free.count, step.fair) };
+  // One that may have killed a worker stands in nobody's line, and would come back from there at once: the
+  // worker that idles is the one it avoids.
+  if (deaths.length > 0) return undefined;
   return chooseAhead(state, job, candidates, step.stuck);
 }
 
