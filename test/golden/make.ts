@@ -7,7 +7,8 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Entry } from "../../src/core/entry.ts";
 import { createState } from "../../src/core/state.ts";
-import { emit, openTurn } from "../../src/core/turn.ts";
+import { openTurn } from "../../src/core/machine.ts";
+import { emit } from "../../src/core/turn.ts";
 import { decodeBatch, encodeBatch } from "../../src/journal/batch.ts";
 import type { EncodedBatch } from "../../src/journal/batch.ts";
 import { encodeEntries, entriesFormat } from "../../src/master/codec.ts";
