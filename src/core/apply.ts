@@ -28,21 +28,6 @@ import {
 } from "./commands/worker.ts";
 import { applyAssigned, applyReserved } from "./placement/assign.ts";
 
-export interface BatchPosition {
-  readonly index: number;
-  readonly term: number;
-  readonly time: number;
-  readonly wall: number;
-}
-
-/** Moves the state to a batch; its entries follow. */
-export function openBatch(state: State, at: BatchPosition): void {
-  state.index = at.index;
-  state.term = at.term;
-  state.time = Math.max(state.time, at.time);
-  state.wall = at.wall;
-}
-
 export function apply(state: State, entry: Entry, effects: Effect[]): void {
   switch (entry.kind) {
     case "jobCreated":

@@ -14,7 +14,7 @@ import { present } from "./invariants.ts";
 import { createState } from "./state.ts";
 import type { Job, State, Worker } from "./state.ts";
 import { expire } from "./timeouts.ts";
-import { openTurn } from "./turn.ts";
+import { openTurn } from "./machine.ts";
 
 export interface Ended {
   readonly task: number;

@@ -23,6 +23,8 @@ import { unreachable } from "./invariants.ts";
 import { settleHeld } from "./reconcile.ts";
 import type { SettleHeldRequest } from "./reconcile.ts";
 import type { Answer } from "./refusal.ts";
+import { apply } from "./apply.ts";
+import type { State } from "./state.ts";
 import type { Turn } from "./turn.ts";
 
 export type Request =
@@ -41,6 +43,12 @@ export type Request =
   | SettleHeldRequest
   | NoteSnapshotRequest
   | TrimRequest;
+
+/** A turn on top of the state, in the leader's term and time. */
+export function openTurn(state: State, term: number, time: number, wall: number): Turn {
+  const index = state.index + 1;
+  return { state, index, term, time, wall, entries: [], effects: [], fold: apply };
+}
 
 /** What a request may answer, by kind. */
 export interface Answers {

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Request } from "../core/machine.ts";
 import { createState } from "../core/state.ts";
-import { emit, openTurn } from "../core/turn.ts";
+import { openTurn } from "../core/machine.ts";
+import { emit } from "../core/turn.ts";
 import { encodeOutcomes, encodeStored, storedBit } from "../protocol/outcome-block.ts";
 import { admit } from "./admission.ts";
 

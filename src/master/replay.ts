@@ -1,7 +1,8 @@
 // The state at the head of the journal: a snapshot, and every batch after it folded in (J5, A4). Any other
 // master's batches and our own are all the same here.
 
-import { apply, openBatch } from "../core/apply.ts";
+import { apply } from "../core/apply.ts";
+import { openBatch } from "../core/turn.ts";
 import { createDigestMemory, digest } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
 import type { State } from "../core/state.ts";

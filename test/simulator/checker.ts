@@ -4,7 +4,8 @@
 //
 // Here: I4 I5 I6 I7 I8 I9 I10 I11 I12 I14 I15 I16 I17 I22 I23, P1 P2 P3 P6.
 
-import { apply, openBatch } from "../../src/core/apply.ts";
+import { apply } from "../../src/core/apply.ts";
+import { openBatch } from "../../src/core/turn.ts";
 import { isEnded, stateOf } from "../../src/core/columns.ts";
 import type { Effect } from "../../src/core/effect.ts";
 import type { Assigned, AttemptFailed, Entry, RequestKey } from "../../src/core/entry.ts";
