@@ -6,7 +6,7 @@ import type { JobSpec, QueueSettings, WorkerInfo } from "../protocol/model.ts";
 import type { Effect } from "./effect.ts";
 import type { Entry, RequestKey } from "./entry.ts";
 import { explain } from "./explain.ts";
-import { decide } from "./machine.ts";
+import { decide, openTurn } from "./machine.ts";
 import type { AnswerOf, Request } from "./machine.ts";
 import { place } from "./placement/place.ts";
 import type { Recall } from "./placement/recall.ts";
@@ -14,7 +14,6 @@ import { present } from "./invariants.ts";
 import { createState } from "./state.ts";
 import type { Job, State, Worker } from "./state.ts";
 import { expire } from "./timeouts.ts";
-import { openTurn } from "./machine.ts";
 
 export interface Ended {
   readonly task: number;

@@ -16,7 +16,7 @@
 import { digest, renewDigestMemory } from "../core/digest.ts";
 import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
-import { decide } from "../core/machine.ts";
+import { decide, openTurn } from "../core/machine.ts";
 import type { AnswerOf, Request } from "../core/machine.ts";
 import { place } from "../core/placement/place.ts";
 import type { Recall } from "../core/placement/recall.ts";
@@ -25,7 +25,6 @@ import type { Refusal } from "../core/refusal.ts";
 import type { State } from "../core/state.ts";
 import { expire } from "../core/timeouts.ts";
 import { nextTimerAt } from "../core/timers.ts";
-import { openTurn } from "../core/machine.ts";
 import { emit } from "../core/turn.ts";
 import type { Turn } from "../core/turn.ts";
 import { encodeBatch } from "../journal/batch.ts";
