@@ -1,7 +1,7 @@
 // Nemeses (high-availability.md §4.4): each comes now and then, as often as the seed's knobs say.
 
 import type { FaultRates } from "./knobs.ts";
-import type { SimWorker } from "./worker.ts";
+import type { SimWorker, WorkerLife } from "./worker.ts";
 import type { World } from "./world.ts";
 
 export class Faults {
@@ -71,12 +71,32 @@ export class Faults {
     if (how === "machine" && this.#world.random.faults.chance(0.3)) worker.spool = [];
   }
 
+  /** SIGTERM: the worker gives back what has not started, and asks the leader for a drain (worker.ts). */
   #leave(): void {
-    const { life } = this.#someone();
+    const { life, plan } = this.#someone();
     if (!life) return;
-    const deadline = this.#world.random.faults.pick([0, 2_000]);
+    const deadlineMs = this.#world.random.faults.pick([0, 2_000]);
     this.#world.timeline.trace(`${life.process.name} is told to leave`);
-    life.process.enter("SIGTERM", () => life.agent.leave("told to leave", deadline));
+    life.process.enter("SIGTERM", () => {
+      life.agent.leave("told to leave", deadlineMs);
+      this.#tellDrain(plan.id, life, deadlineMs);
+    });
+  }
+
+  #tellDrain(id: string, life: WorkerLife, deadlineMs: number): void {
+    const { api, checker, timeline } = this.#world;
+    const worker = checker.shadow.workerNumbers.get(id);
+    if (worker === undefined || !life.process.alive) return;
+    const drain = { kind: "drain", worker, deadlineMs, exit: true, undo: false } as const;
+    const nothing = () => {};
+    api.call(
+      () => drain,
+      nothing,
+      (answer) => {
+        const again = answer === null || (!answer.ok && answer.code !== "conflict");
+        if (again) timeline.after(500, "tells again", () => this.#tellDrain(id, life, deadlineMs));
+      },
+    );
   }
 
   #slotCrash(): void {
