@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { dialTwice } from "./ports.ts";
+import { dialTwice, exitDial } from "./ports.ts";
 
 let server: Server;
 
@@ -16,6 +16,21 @@ async function listen(): Promise<string> {
 afterEach(() => void server.close());
 
 const answers = (address: string) => new Promise<boolean>((resolve) => dialTwice(address, resolve));
+
+test("a refusal at an address of another network says nothing of its worker (W5)", async () => {
+  const address = await listen();
+  server.close();
+  const asked = (own: string, network?: string) =>
+    new Promise<boolean>((resolve) => {
+      exitDial(own)({ address, ...(network === undefined ? {} : { network }) }, resolve);
+    });
+  // Behind an ssh tunnel, or in a container with a forwarded port, 127.0.0.1 is another place.
+  expect(await asked("boot-1 net:[1] host", "boot-2 net:[1] host")).toBe(true);
+  expect(await asked("boot-1 net:[1] host", "boot-1 net:[2] host")).toBe(true);
+  expect(await asked("boot-1 net:[1] host")).toBe(true);
+  expect(await asked("", "")).toBe(true);
+  expect(await asked("boot-1 net:[1] host", "boot-1 net:[1] host")).toBe(false);
+});
 
 test("a port that goes on answering is a living worker's (W5)", async () => {
   expect(await answers(await listen())).toBe(true);

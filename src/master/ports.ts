@@ -5,6 +5,7 @@ import { newBatchId } from "../journal/batch.ts";
 import type { Journal } from "../journal/journal.ts";
 import { limits } from "../protocol/limits.ts";
 import type { LoopPorts } from "./loop.ts";
+import type { SessionsPorts } from "./sessions.ts";
 
 /** What of the loop's ports the journal gives. A halt of the journal is a halt of the master (J5). */
 export function journalPorts(
@@ -28,7 +29,19 @@ export function journalPorts(
 }
 
 /**
- * W5: false once the port has refused twice in succession. Anything but a refusal counts as an answer, but not
+ * Asks the port of a worker whether its process lives (W5). Only a worker of this very network is asked, as
+ * `own` says: behind a tunnel or in a container its address means another place, where a refusal says nothing,
+ * and a living worker would be taken for dead. Of all others only their silence tells.
+ */
+export function exitDial(own: string): SessionsPorts["dial"] {
+  return ({ address, network }, done) => {
+    if (address === "" || own === "" || network !== own) return done(true);
+    dialTwice(address, done);
+  };
+}
+
+/**
+ * False once the port has refused twice in succession. Anything but a refusal counts as an answer, but not
  * the first one: a process that dies closes its sockets one after the other, and its port may answer when its
  * session is cut already.
  */

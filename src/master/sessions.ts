@@ -29,6 +29,7 @@ import type {
   WorkerRegister,
   WorkerReport,
 } from "../protocol/messages.ts";
+import type { WorkerInfo } from "../protocol/model.ts";
 import { refusalOf } from "./greeting.ts";
 import { Hints } from "./hints.ts";
 import type { Loop, LoopIdentity } from "./loop.ts";
@@ -52,8 +53,8 @@ export interface SessionsPorts {
   readonly identity: LoopIdentity;
   /** W4; the default unless set. */
   readonly lostAfterMs?: number | undefined;
-  /** Dials the worker's own port twice (W5); says whether anything answered. */
-  dial(address: string, done: (answers: boolean) => void): void;
+  /** Dials the worker's own port (W5); false only if that proves that its process has ended. */
+  dial(worker: Pick<WorkerInfo, "address" | "network">, done: (answers: boolean) => void): void;
   onLogChunk(worker: number, chunk: LogChunk): void;
   onWorkerGone(worker: number): void;
 }
@@ -81,7 +82,10 @@ interface Watch {
 /** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
 const tickMs = 250;
 const recallMs = 500;
-/** A worker without a session for this long is dialled, again and again: it may have died with no master near. */
+/**
+ * A worker without a session for this long is dialled, again and again: it may have died with no master near. One
+ * that lives answers however late it comes back, since its port is open until its process ends.
+ */
 const confirmAfterMs = 1_000;
 
 export class Sessions {
@@ -459,11 +463,12 @@ export class Sessions {
 
   /** W5: the session is cut; if the worker's own port refuses too, its process has ended. */
   #confirmExit(worker: number, incarnation: string, reason: string): void {
-    const address = this.#ports.loop.peek((state) => state.workers.get(worker)?.info.address ?? "");
+    const info = this.#ports.loop.peek((state) => state.workers.get(worker)?.info);
     const watch = this.#watches.get(worker);
-    if (address === "" || !this.#ports.loop.leads || watch?.dialling === true) return;
+    if (info?.incarnation !== incarnation || !this.#ports.loop.leads) return;
+    if (watch?.dialling === true) return;
     if (watch) watch.dialling = true;
-    this.#ports.dial(address, (answers) => {
+    this.#ports.dial(info, (answers) => {
       if (watch) watch.dialling = false;
       if (answers || this.#bound.has(worker)) return;
       this.#lose(worker, incarnation, `its process has ended (${reason})`, "exit");

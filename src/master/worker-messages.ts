@@ -95,6 +95,7 @@ function checkInfo(info: Fields): void {
     text(info, name);
   }
   text(info, "namespace");
+  if (info["network"] !== undefined) text(info, "network");
   text(info, "by");
   whole(info, "protocol");
   whole(info, "pid");

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { WebSocket } from "ws";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { silentLog } from "../lib/log.ts";
+import { networkId } from "../lib/network-id.ts";
 import type { JobDescriptor, MasterMessage, WorkerReport } from "../protocol/messages.ts";
 import { FakeMaster } from "./master.fixture.ts";
 import { endsIn, jobOf, namesIn, rangeOf } from "./agent.fixture.ts";
@@ -170,7 +171,8 @@ test("two workers on one data directory: the second is refused", async () => {
 
 test("the worker's own port accepts while it lives and refuses afterwards", async () => {
   const worker = await start();
-  const { address } = worker.info;
+  const { address, network } = worker.info;
+  expect(network).toBe(networkId());
   expect(await dial(address)).toBe("accepted");
   worker.stop();
   await worker.closed;

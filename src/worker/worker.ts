@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { systemClock } from "../lib/clock.ts";
 import { delay } from "../lib/abort.ts";
 import type { Log } from "../lib/log.ts";
+import { networkId } from "../lib/network-id.ts";
 import { errorKinds, isErrorCode } from "../protocol/errors.ts";
 import { protocolVersion, type MasterMessage } from "../protocol/messages.ts";
 import type { Amounts, Labels, WorkerInfo } from "../protocol/model.ts";
@@ -77,7 +78,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const opened: AsyncDisposable[] = [];
   try {
     opened.push(await lockDataDir(options.dataDir, incarnation));
-    const exitPort = await openExitPort(options.listenHost ?? "127.0.0.1", options.masters);
+    const exitPort = await openExitPort(options.listenHost ?? "127.0.0.1");
     opened.push(exitPort);
     const file = join(options.dataDir, "spool.skein");
     const found = await loadSpool(file, options.log);
@@ -300,6 +301,7 @@ function infoOf(options: WorkerOptions, incarnation: string, address: string): W
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     address,
+    network: networkId(),
     amounts: detectAmounts(options.amounts),
     labels: options.labels ?? {},
     pool: options.pool ?? "default",

@@ -1,0 +1,29 @@
+// Which kernel and which network a process lives in. Two processes that say the same share their loopback
+// interface and the addresses of this machine: then "connection refused" is the word of the kernel that would
+// know. A tunnel, a forwarded port or a container makes 127.0.0.1 mean something else, and says another id.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+
+/** Empty where the system does not say; an empty id is like no other, itself included. */
+export function networkId(): string {
+  try {
+    // The name tells machines apart that were resumed from one image of a running machine.
+    return `${boot()} ${hostname()}`;
+  } catch {
+    return "";
+  }
+}
+
+function boot(): string {
+  if (process.platform === "linux") {
+    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${bootId} ${readlinkSync("/proc/self/ns/net")}`;
+  }
+  if (process.platform === "darwin") {
+    const args = ["-n", "kern.bootsessionuuid"];
+    return execFileSync("/usr/sbin/sysctl", args, { encoding: "utf8", timeout: 1_000 }).trim();
+  }
+  throw new Error(`${process.platform} has no id of a boot`);
+}
