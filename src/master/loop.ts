@@ -34,6 +34,8 @@ import type { CancelTimer, Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import { encodeEntries, entriesFormat } from "./codec.ts";
+import { Inbox } from "./inbox.ts";
+import type { Waiting } from "./inbox.ts";
 
 export interface LoopIdentity {
   readonly id: string;
@@ -87,12 +89,6 @@ interface HeldRead {
   readonly lost: Settle;
 }
 
-interface Waiting {
-  readonly request: Request;
-  readonly bytes: number;
-  readonly done: (answer: object) => void;
-}
-
 interface Flight {
   readonly batch: EncodedBatch;
   readonly turn: Turn;
@@ -107,17 +103,12 @@ interface Flight {
   unsure: boolean;
 }
 
-const shrinkMax = 16;
-
 export class Loop {
   #state: State;
   #hash: string;
   #memory: DigestMemory;
-  #inbox: Waiting[] = [];
-  #inboxBytes = 0;
+  readonly #inbox = new Inbox();
   #flight: Flight | null = null;
-  /** After a batch that was too large the next ones are smaller by so many halvings. */
-  #shrink = 0;
   #leads = false;
   #wantsToLead = false;
   #halted = false;
@@ -154,7 +145,7 @@ export class Loop {
 
   /** Bytes of requests that wait, for back-pressure. */
   get inboxBytes(): number {
-    return this.#inboxBytes;
+    return this.#inbox.bytes;
   }
 
   /** Index of the last durable batch. */
@@ -181,7 +172,6 @@ export class Loop {
       return;
     }
     this.#inbox.push({ request, bytes, done: done as (answer: object) => void });
-    this.#inboxBytes += bytes;
     this.#soon();
   }
 
@@ -251,13 +241,13 @@ export class Loop {
       return;
     }
     const turn = openTurn(this.#state, this.#state.term, this.time(), this.#wall());
-    const taken = this.#take();
+    const taken = this.#inbox.take();
     const answers: Settle[] = [];
     let recalls: readonly Recall[] = [];
     let more = false;
     let at: Waiting | undefined;
     try {
-      this.#stateDigest(turn);
+      if (taken.length > 0) this.#stateDigest(turn);
       for (const waiting of taken) {
         at = waiting;
         const admitted = this.#ports.admit(waiting.request, turn);
@@ -266,9 +256,11 @@ export class Loop {
       }
       at = undefined;
       more = expire(turn);
-      const tasksMax = Math.ceil(this.#ports.dispatchMax() / 2 ** this.#shrink);
+      const tasksMax = this.#inbox.share(this.#ports.dispatchMax());
       const options = { tasksMax, recalling: this.#ports.recalling() };
-      recalls = place(turn, options);
+      const placed = place(turn, options);
+      recalls = placed.recalls;
+      more ||= placed.more;
     } catch (error) {
       this.#stumbled(error, at, taken);
       return;
@@ -277,20 +269,6 @@ export class Loop {
     else this.#nothingToAppend(answers, recalls);
     if (more || this.#inbox.length > 0) this.#soon();
     else this.#sleep();
-  }
-
-  /** Requests for this turn: at least one, at most a batch full. */
-  #take(): Waiting[] {
-    const bytesMax = limits.batchBytesMax / 2 ** this.#shrink;
-    let bytes = 0;
-    let count = 0;
-    for (const waiting of this.#inbox) {
-      if (count > 0 && bytes + waiting.bytes > bytesMax) break;
-      bytes += waiting.bytes;
-      count++;
-    }
-    this.#inboxBytes -= bytes;
-    return this.#inbox.splice(0, count);
   }
 
   #nothingToAppend(answers: readonly Settle[], recalls: readonly Recall[]): void {
@@ -333,16 +311,11 @@ export class Loop {
       this.#halt(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    this.#putBack(taken.filter((waiting) => waiting !== at));
+    this.#inbox.putBack(taken.filter((waiting) => waiting !== at));
     at.done(
       refuse("internal", "The master could not decide this request; its log has the reason."),
     );
     this.#lose("a decision failed");
-  }
-
-  #putBack(waiting: readonly Waiting[]): void {
-    this.#inbox = [...waiting, ...this.#inbox];
-    for (const one of waiting) this.#inboxBytes += one.bytes;
   }
 
   #lose(why: string): void {
@@ -447,11 +420,11 @@ export class Loop {
   /** Nothing was stored: what is asked is answered so, and the state goes back (M4). */
   #refused(flight: Flight, code: string, why: string): void {
     const answer = refusalOf(code, why);
-    if (code === "too_large") this.#shrink = Math.min(shrinkMax, this.#shrink + 1);
+    if (code === "too_large") this.#inbox.tooLarge();
     const [results, rest] = split(flight.waiting, ({ request }) => request.kind === "report");
     this.#lose(`the journal refused batch ${flight.batch.index}: ${why}`);
     // Results are never refused (J7): they wait and are tried again.
-    this.#putBack(results);
+    this.#inbox.putBack(results);
     for (const { done } of rest) done(answer);
     this.#rest();
   }
@@ -469,7 +442,7 @@ export class Loop {
     this.#flight = null;
     this.#hash = flight.batch.hash;
     this.#refusals = 0;
-    if (this.#shrink > 0) this.#shrink--;
+    this.#inbox.fitted();
     if (flight.elected) this.#leads = true;
     const { index, wall, effects } = flight.turn;
     const { recalls, elected } = flight;
@@ -483,7 +456,7 @@ export class Loop {
   #sleep(): void {
     this.#cancelTimer();
     const at = nextTimerAt(this.#state.timers);
-    if (at === Number.MAX_SAFE_INTEGER) return;
+    // At least once a minute: retirement and retention have no timers of their own.
     const delay = Math.max(1, at - this.time());
     this.#cancelTimer = this.#ports.clock.after(Math.min(delay, 60_000), () => this.#soon());
   }
@@ -493,8 +466,7 @@ export class Loop {
     this.#leads = false;
     this.#cancelTimer();
     const answer = refuse("not_leading", `This master has stopped: ${why.message}`);
-    for (const { done } of [...(this.#flight?.waiting ?? []), ...this.#inbox]) done(answer);
-    this.#inbox = [];
+    for (const { done } of [...(this.#flight?.waiting ?? []), ...this.#inbox.drain()]) done(answer);
     this.#ports.halt(why);
   }
 }

@@ -165,7 +165,7 @@ export class Sessions {
   perform(state: State, effects: readonly Effect[], recalls: readonly Recall[]): void {
     const starts = new Map<Session, Started[]>();
     for (const effect of effects) {
-      if (effect.kind === "start") this.#collect(starts, effect);
+      if (effect.kind === "start") this.#collect(state, starts, effect);
       else if (effect.kind === "cancel") {
         this.#flush(state, starts);
         this.sendTo(effect.worker, cancelMessage(this.#term, effect));
@@ -182,9 +182,15 @@ export class Sessions {
     }
   }
 
-  #collect(starts: Map<Session, Started[]>, start: Started & { readonly worker: number }): void {
+  #collect(
+    state: State,
+    starts: Map<Session, Started[]>,
+    start: Started & { readonly worker: number },
+  ): void {
     const session = this.#bound.get(start.worker);
     if (session?.phase !== "active") return; // S1
+    // What is assigned to a worker's new life is not for the session of its old one.
+    if (session.incarnation !== state.workers.get(start.worker)?.info.incarnation) return;
     const list = starts.get(session) ?? [];
     list.push(start);
     starts.set(session, list);
