@@ -3,6 +3,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { takeFileLock } from "../lib/file-lock.ts";
+import type { FileLock } from "../lib/file-lock.ts";
 import { makeDir } from "../lib/make-dir.ts";
 import { SkeinError } from "../protocol/errors.ts";
 
@@ -19,18 +21,32 @@ export interface DataDir {
 export function openDataDir(root: string): DataDir {
   const master = join(root, "master");
   makeDir(master, 0o700);
-  const lock = join(master, "lock");
-  takeLock(lock, root);
-  const token = readToken(join(root, "token"));
-  const address = join(master, "address");
+  const lock = takeFileLock(join(master, "lock"));
+  if (!lock.taken) {
+    throw new SkeinError("conflict", `A master works in ${root}: ${lock.by}.`, {
+      hint: "Stop it first, or give this one another --data directory.",
+    });
+  }
+  try {
+    const token = readToken(join(root, "token"));
+    return taken({ root, master, token }, lock);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function taken(dir: Pick<DataDir, "root" | "master" | "token">, lock: FileLock): DataDir {
+  const address = join(dir.master, "address");
+  let released = false;
   return {
-    root,
-    master,
-    token,
+    ...dir,
     publish: (url) => writeFileSync(address, `${url}\n`),
     release() {
+      if (released) return;
+      released = true;
       rmSync(address, { force: true });
-      rmSync(lock, { force: true });
+      lock.release();
     },
   };
 }
@@ -46,62 +62,6 @@ function readToken(file: string): string {
   throw new SkeinError("invalid", `The token in ${file} has fewer than 32 characters.`, {
     hint: "Delete the file; a new token is made at the next start.",
   });
-}
-
-/** The lock names a process: pid and start time, so that a reused pid does not count. */
-function takeLock(file: string, root: string): void {
-  const own = `${process.pid} ${startTime(process.pid) ?? ""}\n`;
-  for (let tries = 0; tries < 3; tries++) {
-    try {
-      writeFileSync(file, own, { flag: "wx" });
-      return;
-    } catch (error) {
-      if (!isCode(error, "EEXIST")) throw error;
-    }
-    const [pid, since] = readLock(file);
-    if (
-      pid > 0 &&
-      pid !== process.pid &&
-      isAlive(pid) &&
-      (since === "" || since === startTime(pid))
-    ) {
-      throw new SkeinError("conflict", `A master with process id ${pid} works in ${root}.`, {
-        hint: "Stop it first, or give this one another --data directory.",
-      });
-    }
-    rmSync(file, { force: true });
-  }
-  throw new SkeinError("conflict", `Another master is just starting in ${root}.`);
-}
-
-function readLock(file: string): [pid: number, since: string] {
-  try {
-    const [pid = "", since = ""] = readFileSync(file, "utf8").trim().split(" ");
-    return [Number(pid) || 0, since];
-  } catch {
-    return [0, ""]; // gone meanwhile
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return isCode(error, "EPERM");
-  }
-}
-
-/** When a process began, in clock ticks since boot; undefined where /proc is not, and for one that has ended. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state = "", ...more] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // Nobody may ever fetch the end of a process whose parent is careless, as in many containers.
-    return state === "Z" || state === "X" ? undefined : more[18];
-  } catch {
-    return undefined;
-  }
 }
 
 function isCode(error: unknown, code: string): boolean {

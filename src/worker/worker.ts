@@ -77,7 +77,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const incarnation = randomBytes(8).toString("hex");
   const opened: AsyncDisposable[] = [];
   try {
-    opened.push(await lockDataDir(options.dataDir, incarnation));
+    opened.push(lockDataDir(options.dataDir));
     const exitPort = await openExitPort(options.listenHost ?? "127.0.0.1");
     opened.push(exitPort);
     const file = join(options.dataDir, "spool.skein");

@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { runnableFile } from "../lib/thread.ts";
+import { openDataDir } from "./data-dir.ts";
+
+let root: string;
+const children: ChildProcess[] = [];
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "skein-data-"));
+});
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+  rmSync(root, { recursive: true });
+});
+
+/** A process that opens the directory and keeps it; says "has it", or why not. */
+async function starter(): Promise<{ readonly child: ChildProcess; readonly said: string }> {
+  const module = pathToFileURL(runnableFile(new URL("./data-dir.ts", import.meta.url)));
+  const code = `
+    import { openDataDir } from ${JSON.stringify(module.href)};
+    try { openDataDir(${JSON.stringify(root)}); console.log("has it"); }
+    catch (error) { console.log(error.message); }
+    setInterval(() => {}, 1_000);
+  `;
+  const args = ["--input-type=module", "-e", code];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  children.push(child);
+  const [said] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return { child, said };
+}
+
+test("of masters that start at once over what a dead one left, one has the directory", async () => {
+  mkdirSync(join(root, "master"));
+  writeFileSync(join(root, "master", "lock"), "999999 1\n");
+  const all = await Promise.all(Array.from({ length: 6 }, starter));
+  expect(all.filter(({ said }) => said === "has it")).toHaveLength(1);
+});
+
+test("the directory of a living master is refused with its name, and free once it is killed", async () => {
+  const { child } = await starter();
+  expect(() => openDataDir(root)).toThrow(`process ${child.pid} on `);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  openDataDir(root).release();
+});
+
+test("a process id that means nothing here, as in another container, makes no lock stale", async () => {
+  await starter();
+  for (const pid of [999_999, process.pid]) {
+    writeFileSync(join(root, "master", "lock"), `${pid} \n`);
+    expect(() => openDataDir(root)).toThrow(/A master works in/);
+  }
+});
+
+test("a master that has let go takes nothing from the next one", () => {
+  const first = openDataDir(root);
+  first.release();
+  const second = openDataDir(root);
+  second.publish("http://127.0.0.1:1");
+  first.release();
+  expect(readFileSync(join(root, "master", "address"), "utf8")).toBe("http://127.0.0.1:1\n");
+  expect(() => openDataDir(root)).toThrow(/works in/);
+  second.release();
+});
