@@ -95,6 +95,18 @@ describe("a drained worker", () => {
   });
 });
 
+describe("a worker that was told to leave and fell silent", () => {
+  it("is still leaving when it comes back", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w");
+    cluster.ask({ kind: "drain", worker, undo: false, deadlineMs: 0, exit: true });
+    cluster.lose(worker);
+    cluster.worker("w");
+    const job = cluster.submit();
+    expect([cluster.workerOf(worker).state, cluster.letters(job)]).toEqual(["drained", "r"]);
+  });
+});
+
 describe("many workers that fall silent at once", () => {
   const silent = (cluster: Cluster, worker: number) => {
     const { incarnation } = cluster.workerOf(worker).info;

@@ -85,8 +85,11 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
     known.info = info;
     known.term = state.term;
     setTotal(known, total);
-    if (known.state === "suspect" || known.state === "lost" || known.state === "gone")
-      known.state = "active";
+    // One that was told to leave and came back from its silence is still leaving.
+    const leaves = known.drainExit || known.drainDeadline > 0;
+    if (known.state === "suspect") known.state = "active";
+    else if (known.state === "lost" || known.state === "gone")
+      known.state = leaves ? "draining" : "active";
     known.changedWall = state.wall;
     return;
   }
