@@ -16,7 +16,7 @@ import type { StoredBatch } from "../../src/journal/journal.ts";
 import { decodeEntries } from "../../src/master/codec.ts";
 import type { Durable } from "../../src/master/loop.ts";
 import type { JobDescriptor } from "../../src/protocol/messages.ts";
-import { endReason, taskState } from "../../src/protocol/model.ts";
+import { endReason, endReasons, taskState } from "../../src/protocol/model.ts";
 import { decodeOutcomes, outcomeItem, storedBit } from "../../src/protocol/outcome-block.ts";
 import type { SlotAttempt } from "../../src/worker/executor.ts";
 import { assertState, digestOf } from "./check-state.ts";
@@ -81,7 +81,6 @@ export class Checker {
     this.#world.traceBatch(batch.index, entries);
     this.sound(shadow, `the state at ${batch.index}`);
     this.#noReportIsForgotten();
-    this.#noneRestarted();
     if (batch.index % 4 === 0) this.#explainAll();
   }
 
@@ -184,7 +183,8 @@ export class Checker {
       if (!memory) return this.#world.fail(`job ${effect.job} ends and never began`);
       this.#check(memory.ended === "", `job ${effect.job} ends twice`);
       memory.ended = job?.ended ?? "gone";
-    } else if (effect.kind === "outcomes") {
+    } else if (effect.kind === "attempt") this.#mayNotBeLost(effect);
+    else if (effect.kind === "outcomes") {
       const columns = decodeOutcomes(effect.block);
       for (let i = 0; i < columns.count; i++) {
         const { task, attempt, code } = outcomeItem(columns, i);
@@ -239,10 +239,12 @@ export class Checker {
   }
 
   /** I15, I16, P3: none of these faults may cost a running task. */
-  #noneRestarted(): void {
+  #mayNotBeLost(effect: Extract<Effect, { kind: "attempt" }>): void {
     if (this.#world.knobs.profile === "everything") return;
-    const { attemptsLost } = this.shadow.totals;
-    this.#check(attemptsLost === 0, `P3/I16: ${attemptsLost} attempts were lost without a reason`);
+    if (effect.reason !== endReasons.workerLost.code) return;
+    const key = `${effect.job}/${effect.task}#${effect.attempt}`;
+    const ran = this.#begun.has(key) && !this.#codes.has(key);
+    this.#check(!ran, `P3/I16: ${key} was running and is lost without a reason`);
   }
 
   /** P6: every task that does not run has a reason. */

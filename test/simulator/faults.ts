@@ -86,15 +86,17 @@ export class Faults {
   #tellDrain(id: string, life: WorkerLife, deadlineMs: number): void {
     const { api, checker, timeline } = this.#world;
     const worker = checker.shadow.workerNumbers.get(id);
-    if (worker === undefined || !life.process.alive) return;
+    if (!life.process.alive) return;
+    // Until it is taken: a worker that nobody knows yet, or that counts as lost, says so again.
+    const again = () =>
+      void timeline.after(500, "tells again", () => this.#tellDrain(id, life, deadlineMs));
+    if (worker === undefined) return again();
     const drain = { kind: "drain", worker, deadlineMs, exit: true, undo: false } as const;
-    const nothing = () => {};
     api.call(
       () => drain,
-      nothing,
+      () => {},
       (answer) => {
-        const again = answer === null || (!answer.ok && answer.code !== "conflict");
-        if (again) timeline.after(500, "tells again", () => this.#tellDrain(id, life, deadlineMs));
+        if (answer === null || !answer.ok) again();
       },
     );
   }
