@@ -49,7 +49,10 @@ export class Cluster {
     const answer = decide(turn, request);
     let more = expire(turn);
     for (let i = 0; more && i < 1_000; i++) more = expire(turn);
-    this.recalls = place(turn, { tasksMax: 20_000, recalling: new Set() });
+    const options = { tasksMax: 20_000, recalling: new Set<number>() };
+    let placed = place(turn, options);
+    for (let i = 0; placed.more && i < 1_000; i++) placed = place(turn, options);
+    this.recalls = placed.recalls;
     this.entries = turn.entries;
     this.effects = turn.effects;
     return answer;

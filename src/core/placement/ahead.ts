@@ -7,7 +7,7 @@ import type { Job, State, TaskClass, Worker } from "../state.ts";
 import { isEligible, keyRoom, queueRoom } from "./filters.ts";
 
 /** Classes that one going ahead is held against: the first ones, so that a turn stays short. */
-const stuckClassesMax = 8;
+export const stuckClassesMax = 8;
 
 /**
  * Attempts to send ahead per slot: at most 100 ms of measured run time, at most 1,024, and never more than

@@ -5,10 +5,9 @@
 // when they are full: no step looks at all workers. What a call costs is counted in looks at a worker.
 
 import { fitCount, slotCount } from "../accounting.ts";
-import { limits } from "../../protocol/limits.ts";
-import { present } from "../invariants.ts";
 import type { Job, State, TaskClass, Worker } from "../state.ts";
-import { isEligible, isKept, isSuitable, keyRoom, queueRoom } from "./filters.ts";
+import { aheadDepth, givesWay } from "./ahead.ts";
+import { isKept, isSuitable } from "./filters.ts";
 import { Heap } from "./heap.ts";
 
 /** The workers as one call sees them. */
@@ -73,7 +72,9 @@ export function chooseWorker(
   stuck: readonly TaskClass[],
 ): Choice | undefined {
   const fits = job.amounts.every(([name, amount]) => amount <= (room.mostFree.get(name) ?? 0));
-  const depth = aheadDepth(job);
+  // One that may have killed a worker stands in nobody's line, and would come back from there at once: the
+  // worker that idles is the one it avoids.
+  const depth = job.deaths.has(task) ? 0 : aheadDepth(job);
   if (!fits && depth === 0) return undefined;
   const shape = shapeOf(room, job, own);
   const avoided = avoidedFor(room, shape, job, own, task);
@@ -83,7 +84,7 @@ export function chooseWorker(
     const count = fitCount(free, job.amounts, Math.max(1, share));
     return { worker: free, count, ahead: false };
   }
-  return depth === 0 ? undefined : chooseAhead(room, shape, job, own, avoided, stuck);
+  return depth === 0 ? undefined : chooseAhead(room, shape, job, own, depth, stuck);
 }
 
 function shapeOf(room: Room, job: Job, own: TaskClass): Shape {
@@ -213,33 +214,35 @@ function emptiness(job: Job, worker: Worker): number {
 
 // ── ahead of time ────────────────────────────────────────────────────────────────────────
 
-/** Classes before it that one going ahead is held against: the first ones, so that a turn stays short. */
-export const stuckClassesMax = 8;
-
 /** The worker with the most room ahead, when the job's tasks are measured to be short (W8). */
 function chooseAhead(
   room: Room,
   shape: Shape,
   job: Job,
   own: TaskClass,
-  avoided: readonly number[],
+  depth: number,
   stuck: readonly TaskClass[],
 ): Choice | undefined {
-  const depth = aheadDepth(job);
   let seats = shape.ahead.get(depth);
   if (!seats) {
     room.looks -= shape.suitable.length;
     const others = shape.suitable.filter(({ number }) => !room.state.reserved.has(number));
-    const all = others.map((worker) => ({ worker, bonus: 0, score: roomAhead(worker, job, depth) }));
+    const all = others.map((worker) => ({
+      worker,
+      bonus: 0,
+      score: roomAhead(worker, job, depth),
+    }));
     seats = new Heap(all, isBetter);
     shape.ahead.set(depth, seats);
   }
   const scoreOf = ({ worker }: Seat): number => {
     const count = roomAhead(worker, job, depth);
-    return count > 0 && !isAwaited(room, job, worker, stuck) ? count : 0;
+    if (count === 0) return 0;
+    room.looks -= stuck.length > 0 ? 8 : 0;
+    return givesWay(room.state, job, worker, stuck) ? 0 : count;
   };
-  let best = firstOf(room, seats, avoided, scoreOf);
-  for (const worker of othersKept(room, shape, job, own, avoided)) {
+  let best = firstOf(room, seats, none, scoreOf);
+  for (const worker of othersKept(room, shape, job, own, none)) {
     const seat: Seat = { worker, bonus: 0, score: 0 };
     seat.score = scoreOf(seat);
     if (seat.score > 0 && (!best || isBetter(seat, best))) best = seat;
@@ -254,33 +257,6 @@ function roomAhead(worker: Worker, job: Job, depth: number): number {
   // Topped up when half is gone: few large orders instead of many small ones.
   if (worker.aheadCount * 2 > allowed || worker.ahead.length > 64) return 0;
   return allowed - worker.aheadCount;
-}
-
-/** True when one before it could take the slot that the next end of such a task here makes free. */
-function isAwaited(room: Room, job: Job, worker: Worker, stuck: readonly TaskClass[]): boolean {
-  const { state } = room;
-  const own = new Map(job.amounts);
-  const freed = (name: string) =>
-    (worker.total.get(name) ?? 0) - (worker.used.get(name) ?? 0) + (own.get(name) ?? 0);
-  return stuck.slice(0, stuckClassesMax).some((other) => {
-    room.looks--;
-    const first = state.jobs.get(other.jobs[other.head] ?? 0);
-    if (!first || keyRoom(state, first) === 0 || aheadDepth(first) > 0) return false;
-    if (first.amounts.some(([name, amount]) => amount > freed(name))) return false;
-    const queue = present(state.queues.get(other.queue), `queue ${other.queue}`);
-    return queueRoom(queue) > 0 && isEligible(state, first, other, worker);
-  });
-}
-
-/**
- * Attempts to send ahead per slot: at most 100 ms of measured run time, at most 1,024, and never more than
- * have ended already, so that it grows by doubling. None for tasks with a concurrency key or a gang.
- */
-export function aheadDepth(job: Job): number {
-  if (job.runCount === 0 || job.spec.concurrency !== null || job.spec.group !== null) return 0;
-  const averageMicros = Math.max(1, Math.floor(job.runMicros / job.runCount));
-  const byTime = Math.floor((limits.aheadMs * 1000) / averageMicros);
-  return Math.min(byTime, limits.aheadPerSlotMax - 1, job.runCount);
 }
 
 // ── reserving ────────────────────────────────────────────────────────────────────────────

@@ -9,15 +9,17 @@
 // while others idle, is recalled.
 
 import { limits } from "../../protocol/limits.ts";
-import { slotCount, fitCount } from "../accounting.ts";
 import { byText } from "../classes.ts";
 import { attemptOf, firstReady, readyRun } from "../columns.ts";
 import { present } from "../invariants.ts";
-import type { Job, Queue, State, TaskClass, Worker } from "../state.ts";
+import type { Queue, State, TaskClass, Worker } from "../state.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
-import { aheadDepth, givesWay } from "./ahead.ts";
-import { isEligible, isLargeEnough, keyRoom, queueRoom } from "./filters.ts";
+import { stuckClassesMax } from "./ahead.ts";
+import { chooseReserved, chooseWorker, openRoom } from "./choose.ts";
+import type { Room } from "./choose.ts";
+import { keyRoom, queueRoom } from "./filters.ts";
+import { Heap } from "./heap.ts";
 import { recallsFor } from "./recall.ts";
 import type { Recall } from "./recall.ts";
 
@@ -28,51 +30,110 @@ export interface PlaceOptions {
   readonly recalling: ReadonlySet<number>;
 }
 
-/** Emits `assigned` and `reserved`; returns the recalls that should be sent. */
-export function place(turn: Turn, options: PlaceOptions): Recall[] {
+export interface Placed {
+  /** Recalls that should be sent. */
+  readonly recalls: readonly Recall[];
+  /** The turn's work was used up: the next turn, soon, may find more. */
+  readonly more: boolean;
+}
+
+/**
+ * What one call may cost, in looks at a worker (some 50 ns): a turn must be short however many jobs, classes
+ * and workers there are (K7). What is left over comes in the next turn.
+ */
+const looksPerTurn = 40_000;
+const looksPerRun = 40;
+const looksPerClass = 6;
+
+/** Emits `assigned` and `reserved`. */
+export function place(turn: Turn, options: PlaceOptions): Placed {
   const { state } = turn;
-  if (state.classes.size === 0 || options.tasksMax <= 0)
-    return recallsFor(state, [], options.recalling);
-  const workers = [...state.workers.values()].filter(
-    (worker) => worker.state === "active" && worker.term === state.term,
-  );
   const stuck: TaskClass[] = [];
-  const lines = linesOf(state);
-  const totals = totalAmounts(workers);
+  const more = state.classes.size > 0 && options.tasksMax > 0 && fill(turn, options, stuck);
+  return { recalls: recallsFor(state, stuck, options.recalling), more };
+}
+
+/** True when it stopped early. Classes that found no room are added to `stuck`. */
+function fill(turn: Turn, options: PlaceOptions, stuck: TaskClass[]): boolean {
+  const { state } = turn;
+  const room = openRoom(state, looksPerTurn);
+  const totals = totalAmounts(room.workers);
+  const passed = passedBefore(state);
+  stuck.push(...passed.slice(0, stuckClassesMax));
+  const lines = linesOf(state, totals);
   let left = options.tasksMax;
-  while (lines.length > 0 && left > 0) {
-    const line = lines.reduce((best, other) => (goesBefore(totals, other, best) ? other : best));
-    const own = line.classes[0];
-    const step = { workers, stuck, most: left, fair: fairCount(state, totals, line, lines) };
-    const placed = own === undefined ? 0 : placeSome(turn, line.queue, own, step);
+  while (left > 0 && room.looks > 0) {
+    const line = lines.pop();
+    const own = line?.classes.first;
+    if (!line || !own) break;
+    const fair = fairCount(state, totals, line, own, lines.first);
+    const placed = placeSome(turn, line.queue, own, { room, stuck, most: left, fair });
+    room.looks -= placed === 0 ? looksPerClass : looksPerRun;
     left -= placed;
-    if (own !== undefined && (placed === 0 || own.ready === 0)) {
-      if (own.ready > 0) stuck.push(own);
-      line.classes.shift();
+    if (placed === 0 && own.ready > 0) {
+      stuck.push(own);
+      reserveIfStarved(turn, room, own);
     }
-    if (line.classes.length === 0) lines.splice(lines.indexOf(line), 1);
+    if (placed === 0 || own.ready === 0) line.classes.pop();
+    if (line.classes.size === 0) continue;
+    line.share = shareOf(totals, line.queue);
+    lines.push(line);
   }
-  for (const own of stuck) reserveIfStarved(turn, own, workers);
-  return recallsFor(state, stuck, options.recalling);
+  return endCall(state, stuck, left < options.tasksMax, room.looks <= 0);
+}
+
+/**
+ * A call that found nothing before its work was used up is gone on with where it stopped: else the same classes
+ * without room would hide those behind them for ever. Any other one starts with the most urgent class again.
+ */
+function endCall(
+  state: State,
+  stuck: readonly TaskClass[],
+  placed: boolean,
+  stopped: boolean,
+): boolean {
+  if (placed || !stopped) state.passedOver.clear();
+  else for (const { key } of stuck) state.passedOver.add(key);
+  return stopped;
+}
+
+function passedBefore(state: State): TaskClass[] {
+  const classes: TaskClass[] = [];
+  for (const key of state.passedOver) {
+    const own = state.classes.get(key);
+    if (own) classes.push(own);
+    if (classes.length === stuckClassesMax) break;
+  }
+  return classes;
 }
 
 interface Line {
   readonly queue: Queue;
   /** Most urgent first. */
-  readonly classes: TaskClass[];
+  readonly classes: Heap<TaskClass>;
+  share: number;
 }
 
-function linesOf(state: State): Line[] {
-  const lines = new Map<string, Line>();
+function linesOf(state: State, totals: ReadonlyMap<string, number>): Heap<Line> {
+  const byQueue = new Map<string, TaskClass[]>();
   for (const own of state.classes.values()) {
-    const queue = present(state.queues.get(own.queue), `queue ${own.queue}`);
-    if (queueRoom(queue) === 0) continue;
-    const line = lines.get(own.queue) ?? { queue, classes: [] };
-    line.classes.push(own);
-    lines.set(own.queue, line);
+    if (state.passedOver.has(own.key)) continue;
+    const classes = byQueue.get(own.queue);
+    if (classes) classes.push(own);
+    else byQueue.set(own.queue, [own]);
   }
-  for (const line of lines.values()) line.classes.sort(byUrgency);
-  return [...lines.values()].toSorted((a, b) => byText(a.queue.name, b.queue.name));
+  const lines: Line[] = [];
+  for (const [name, classes] of byQueue) {
+    const queue = present(state.queues.get(name), `queue ${name}`);
+    if (queueRoom(queue) === 0) continue;
+    const share = shareOf(totals, queue);
+    lines.push({ queue, classes: new Heap(classes, isMoreUrgent), share });
+  }
+  return new Heap(lines, goesBefore);
+}
+
+function isMoreUrgent(a: TaskClass, b: TaskClass): boolean {
+  return byUrgency(a, b) < 0;
 }
 
 function byUrgency(a: TaskClass, b: TaskClass): number {
@@ -91,36 +152,36 @@ function totalAmounts(workers: readonly Worker[]): ReadonlyMap<string, number> {
 }
 
 /** Millionths of the cluster's scarcest amount that the queue uses, divided by its weight. */
-function shareOf(totals: ReadonlyMap<string, number>, line: Line): number {
+function shareOf(totals: ReadonlyMap<string, number>, queue: Queue): number {
   let dominant = 0;
-  for (const [name, used] of line.queue.used) {
+  for (const [name, used] of queue.used) {
     const total = totals.get(name) ?? 0;
     if (total > 0) dominant = Math.max(dominant, Math.floor((used * 1_000_000) / total));
   }
-  return Math.floor((dominant * 1000) / line.queue.settings.weight);
+  return Math.floor((dominant * 1000) / queue.settings.weight);
 }
 
 /** The queue with the smaller share; of equal ones that whose head has waited longer. */
-function goesBefore(totals: ReadonlyMap<string, number>, line: Line, other: Line): boolean {
-  const own = shareOf(totals, line);
-  const others = shareOf(totals, other);
-  if (own !== others) return own < others;
-  return (line.classes[0]?.headSince ?? 0) < (other.classes[0]?.headSince ?? 0);
+function goesBefore(line: Line, other: Line): boolean {
+  if (line.share !== other.share) return line.share < other.share;
+  const [own, others] = [line, other].map(({ classes }) => classes.first?.headSince ?? 0);
+  if (own !== others) return (own ?? 0) < (others ?? 0);
+  return byText(line.queue.name, other.queue.name) < 0;
 }
 
 /** Queues take turns by this part of the cluster, in millionths: finer would be many small steps. */
 const turnShare = 1_000_000 / 64;
 
-/** How many tasks the line may get at once: its share passes the others' by one turn at most. */
+/** How many tasks the line may get at once: its share passes the next one's by one turn at most. */
 function fairCount(
   state: State,
   totals: ReadonlyMap<string, number>,
   line: Line,
-  lines: readonly Line[],
+  own: TaskClass,
+  next: Line | undefined,
 ): number {
-  const own = line.classes[0];
-  const job = own && state.jobs.get(own.jobs[own.head] ?? 0);
-  if (lines.length === 1 || !job) return Number.MAX_SAFE_INTEGER;
+  const job = state.jobs.get(own.jobs[own.head] ?? 0);
+  if (!next || !job) return Number.MAX_SAFE_INTEGER;
   let each = 0;
   for (const [name, amount] of job.amounts) {
     const total = totals.get(name) ?? 0;
@@ -128,13 +189,11 @@ function fairCount(
   }
   each = Math.floor((each * 1000) / line.queue.settings.weight);
   if (each === 0) return Number.MAX_SAFE_INTEGER;
-  let next = Number.MAX_SAFE_INTEGER;
-  for (const other of lines) if (other !== line) next = Math.min(next, shareOf(totals, other));
-  return Math.max(1, Math.ceil((next + turnShare - shareOf(totals, line)) / each));
+  return Math.max(1, Math.ceil((next.share + turnShare - line.share) / each));
 }
 
 interface Step {
-  readonly workers: readonly Worker[];
+  readonly room: Room;
   /** Classes before this one that found no room. */
   readonly stuck: readonly TaskClass[];
   readonly most: number;
@@ -145,21 +204,24 @@ interface Step {
 /** Gives one run of the class's tasks to one worker; how many, or 0 when it is stuck. */
 function placeSome(turn: Turn, queue: Queue, own: TaskClass, step: Step): number {
   const { state } = turn;
+  const { room } = step;
   let looked = 0;
   for (let i = own.head; i < own.jobs.length && looked < limits.headTasksMax; i++, looked++) {
+    room.looks--;
     const job = present(state.jobs.get(own.jobs[i] ?? 0), "job of a class");
     if (job.stopping !== null) continue;
-    const room = Math.min(step.most, queueRoom(queue), keyRoom(state, job));
-    if (room === 0) continue;
+    const most = Math.min(step.most, queueRoom(queue), keyRoom(state, job));
+    if (most === 0) continue;
     const first = firstReady(job.tasks);
     if (first < 0) continue;
-    const choice = chooseWorker(state, job, own, first, step);
+    const choice = chooseWorker(room, job, own, first, step.stuck);
     if (!choice) {
       // Others of this class have the same needs: none of them fits either, unless this task is special.
       if (job.deaths.size === 0 && job.spec.concurrency === null) return 0;
       continue;
     }
-    const wanted = Math.min(room, choice.count, limits.sliceTasksMax);
+    const fair = choice.ahead ? choice.count : Math.min(choice.count, step.fair);
+    const wanted = Math.min(most, fair, limits.sliceTasksMax);
     const count = job.deaths.size > 0 ? 1 : readyRun(job.tasks, first, wanted);
     emit(turn, {
       kind: "assigned",
@@ -175,102 +237,14 @@ function placeSome(turn: Turn, queue: Queue, own: TaskClass, step: Step): number
   return 0;
 }
 
-interface Choice {
-  readonly worker: Worker;
-  readonly count: number;
-}
-
-function chooseWorker(
-  state: State,
-  job: Job,
-  own: TaskClass,
-  task: number,
-  step: Step,
-): Choice | undefined {
-  const deaths = job.deaths.get(task) ?? [];
-  let candidates = step.workers.filter((worker) => isEligible(state, job, own, worker));
-  // A worker that died under this task is avoided while there is another.
-  const fresh = candidates.filter((worker) => !deaths.includes(worker.number));
-  if (fresh.length > 0) candidates = fresh;
-  const free = chooseFree(job, own, candidates);
-  if (free) return { ...free, count: Math.min(free.count, step.fair) };
-  // One that may have killed a worker stands in nobody's line, and would come back from there at once: the
-  // worker that idles is the one it avoids.
-  if (deaths.length > 0) return undefined;
-  return chooseAhead(state, job, candidates, step.stuck);
-}
-
-/** The best worker with room now: preferred labels, then the emptiest, then the lowest number. */
-function chooseFree(job: Job, own: TaskClass, candidates: readonly Worker[]): Choice | undefined {
-  let best: Worker | undefined;
-  let bestScore = -1;
-  for (const worker of candidates) {
-    if (worker.aheadCount > 0 || fitCount(worker, job.amounts, 1) === 0) continue;
-    const score = preferredCount(job, worker) * 10_000 + emptiness(job, worker);
-    if (score > bestScore) {
-      best = worker;
-      bestScore = score;
-    }
-  }
-  if (!best) return undefined;
-  const share = Math.ceil(own.ready / candidates.length);
-  return { worker: best, count: fitCount(best, job.amounts, Math.max(1, share)) };
-}
-
-function preferredCount(job: Job, worker: Worker): number {
-  const { preferred } = job.spec.needs;
-  return Object.keys(preferred).filter((name) => worker.info.labels[name] === preferred[name])
-    .length;
-}
-
-/** 0 to 1000: the free share of the amount that is scarcest here for this job. */
-function emptiness(job: Job, worker: Worker): number {
-  let least = 1000;
-  for (const [name] of job.amounts) {
-    const total = worker.total.get(name) ?? 0;
-    if (total > 0)
-      least = Math.min(least, Math.floor(((total - (worker.used.get(name) ?? 0)) * 1000) / total));
-  }
-  return least;
-}
-
-/** The worker with the most room ahead, when the job's tasks are measured to be short (W8). */
-function chooseAhead(
-  state: State,
-  job: Job,
-  candidates: readonly Worker[],
-  stuck: readonly TaskClass[],
-): Choice | undefined {
-  const depth = aheadDepth(job);
-  if (depth === 0) return undefined;
-  let best: Choice | undefined;
-  for (const worker of candidates) {
-    if (fitCount(worker, job.amounts, 1) > 0 && worker.aheadCount === 0) continue;
-    const allowed = slotCount(worker, job.amounts, 1_000_000) * depth;
-    // Topped up when half is gone: few large orders instead of many small ones.
-    if (worker.aheadCount * 2 > allowed) continue;
-    if (worker.ahead.length > 64) continue;
-    const count = allowed - worker.aheadCount;
-    if (count <= (best?.count ?? 0) || givesWay(state, job, worker, stuck)) continue;
-    best = { worker, count };
-  }
-  return best;
-}
-
 /** S4: a class that starves beside smaller tasks reserves the large enough worker with the most free. */
-function reserveIfStarved(turn: Turn, own: TaskClass, workers: readonly Worker[]): void {
+function reserveIfStarved(turn: Turn, room: Room, own: TaskClass): void {
   const { state } = turn;
   if (own.reserved !== 0 && state.workers.get(own.reserved)?.state === "active") return;
   if (own.headSince < 0 || turn.time - own.headSince < limits.reserveAfterMs) return;
   const job = state.jobs.get(own.jobs[own.head] ?? 0);
   const queue = present(state.queues.get(own.queue), `queue ${own.queue}`);
   if (!job || keyRoom(state, job) === 0 || queueRoom(queue) === 0) return;
-  const taken = new Set([...state.classes.values()].map((other) => other.reserved));
-  let best: Worker | undefined;
-  for (const worker of workers) {
-    if (taken.has(worker.number) || !isLargeEnough(job, worker)) continue;
-    if (!isEligible(state, job, own, worker)) continue;
-    if (!best || emptiness(job, worker) > emptiness(job, best)) best = worker;
-  }
+  const best = chooseReserved(room, job, own);
   if (best) emit(turn, { kind: "reserved", v: 1, classKey: own.key, worker: best.number });
 }

@@ -49,21 +49,22 @@ function makeWay(
 
 /** A worker idles while another has work ahead that it could do: half of that comes back. */
 function balance(state: State, busy: readonly Worker[], recalls: Recall[]): void {
-  const idle = [...state.workers.values()].filter(
-    (worker) => worker.state === "active" && worker.term === state.term && worker.aheadCount === 0,
-  );
-  for (const helper of idle) {
-    const from = busy
-      .filter((worker) => !recalls.some((recall) => recall.worker === worker.number))
-      .reduce<Worker | undefined>(
-        (most, worker) => (worker.aheadCount > (most?.aheadCount ?? 0) ? worker : most),
-        undefined,
-      );
-    const run = from?.ahead[from.ahead.length - 1];
-    if (!from || !run) return;
+  const recalled = new Set(recalls.map(({ worker }) => worker));
+  // The longest line first; the sort is stable, so that equal ones keep the order of their numbers.
+  const from = busy
+    .filter(({ number }) => !recalled.has(number))
+    .toSorted((a, b) => b.aheadCount - a.aheadCount);
+  let next = 0;
+  for (const helper of state.workers.values()) {
+    const idles = helper.state === "active" && helper.term === state.term;
+    if (!idles || helper.aheadCount > 0) continue;
+    const worker = from[next];
+    const run = worker?.ahead[worker.ahead.length - 1];
+    if (!worker || !run) return;
     const job = present(state.jobs.get(run.job), `job ${run.job}`);
     if (!couldHelp(state, job, helper)) continue;
-    recalls.push({ worker: from.number, job: run.job, count: Math.ceil(run.count / 2) });
+    recalls.push({ worker: worker.number, job: run.job, count: Math.ceil(run.count / 2) });
+    next++;
   }
 }
 
