@@ -16,10 +16,14 @@ export interface Seen {
   readonly stalls: { readonly maxMs: number; readonly p999Ms: number; readonly n: number };
 }
 
-export function startBenchCluster(workers: number): Promise<ProcessCluster> {
+export function startBenchCluster(
+  workers: number,
+  more: Readonly<Record<string, string>> = {},
+): Promise<ProcessCluster> {
   const env = (dir: string) => ({
     NODE_OPTIONS: `--import ${probe}`,
     SKEIN_PROBE: join(dir, "probe"),
+    ...more,
   });
   return ProcessCluster.start({ workers, env });
 }

@@ -116,9 +116,12 @@ export interface Queued {
   readonly coldStartMs: number;
 }
 
-/** Many queued tasks: memory beyond their payload, stalls while submitting, cold start with them. */
+/**
+ * Many queued tasks: memory beyond their payload; stalls while they are submitted, while snapshots are made of
+ * them and the journal is trimmed; cold start with them.
+ */
 export async function queued(tasks: number): Promise<Queued> {
-  await using cluster = await startBenchCluster(0);
+  await using cluster = await startBenchCluster(0, { SKEIN_SNAPSHOT_BATCHES: "8" });
   let payload = 0;
   function* inputs() {
     for (let i = 0; i < tasks; i++) {
@@ -135,6 +138,8 @@ export async function queued(tasks: number): Promise<Queued> {
     submitMs = performance.now() - began;
     const { counts } = await job.view();
     if (counts.ready !== tasks) throw new Error(`${counts.ready} of ${tasks} tasks are ready`);
+    // Two snapshots, then the journal is trimmed up to the older one.
+    while ((await skein.client.status()).journal.trimmed === 0) await skein.submit(noop, 0);
   }
   const after = await look(cluster);
   const beyond = after.rss - before.rss - payload;

@@ -77,6 +77,7 @@ export class Faults {
     if (!life) return;
     const deadlineMs = this.#world.random.faults.pick([0, 2_000]);
     this.#world.timeline.trace(`${life.process.name} is told to leave`);
+    life.leaves = true;
     life.process.enter("SIGTERM", () => {
       life.agent.leave("told to leave", deadlineMs);
       this.#tellDrain(plan.id, life, deadlineMs);

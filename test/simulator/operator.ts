@@ -74,6 +74,10 @@ export class Operator {
   }
 
   #drainOne(worker: number, how: { undo: boolean; deadlineMs: number; exit: boolean }): void {
+    const id = this.#world.checker.shadow.workers.get(worker)?.info.id;
+    const leaves = this.#world.workers.find(({ plan }) => plan.id === id)?.life?.leaves === true;
+    // The protocol has no word for it: whoever takes back a leaving worker's own drain gets its work sent back.
+    if (how.undo && leaves) return;
     this.#world.timeline.trace(`operator: drains ${worker} ${JSON.stringify(how)}`);
     this.#busy++;
     this.#world.api.insist(

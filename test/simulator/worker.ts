@@ -74,6 +74,8 @@ export class WorkerLife {
   readonly #sessions = new Map<number, Dialled>();
   #lastSession = 0;
   #tries = 0;
+  /** It was told to leave, which nobody takes back. */
+  leaves = false;
   readonly spool: Spool & { problem: string | undefined };
 
   constructor(world: World, worker: SimWorker, life: number) {
