@@ -1,8 +1,10 @@
 // A worker registered: what it holds is held against the state (W2, W3). What it should hold and does not is
 // sent again; what it holds and should not must end; what it was believed to hold for an ended task is free.
 
-import { taskState } from "../protocol/model.ts";
-import { attemptOf, isHeld, stateOf, workerOf } from "./columns.ts";
+import { attemptOf, isHeld } from "./columns.ts";
+import { present } from "./invariants.ts";
+import { tasksOn } from "./on-worker.ts";
+import type { TaskRange } from "./on-worker.ts";
 import type { Answer } from "./refusal.ts";
 import { isCurrent } from "./tasks.ts";
 import type { Job, State, Worker } from "./state.ts";
@@ -52,25 +54,26 @@ function missing(
   kept: ReadonlyMap<number, ReadonlySet<number>>,
 ): Reconciliation["resend"] {
   const resend: Reconciliation["resend"] = [];
-  for (const number of jobsOf(worker)) {
-    const job = state.jobs.get(number);
-    if (job) missingOf(job, worker, kept.get(number) ?? new Set(), resend);
+  for (const range of tasksOn(state, worker)) {
+    const job = present(state.jobs.get(range.job), `job ${range.job}`);
+    missingOf(job, range, kept.get(range.job) ?? none, resend);
   }
   // Orders run in the order sent: the oldest assignment goes first again.
   return resend.toSorted((a, b) => a.fence - b.fence);
 }
 
+const none: ReadonlySet<number> = new Set();
+
 function missingOf(
   job: Job,
-  worker: Worker,
+  range: TaskRange,
   kept: ReadonlySet<number>,
   resend: Reconciliation["resend"],
 ): void {
   const run = job.tasks.run;
   if (run === null) return;
-  for (let task = 0; task < job.tasks.count; task++) {
-    if (run.worker[task] !== worker.number || kept.has(task)) continue;
-    if (stateOf(job.tasks, task) !== taskState.assigned) continue;
+  for (let task = range.first; task < range.first + range.count; task++) {
+    if (isHeld(job.tasks, task) || kept.has(task)) continue;
     const attempt = run.attempt[task] ?? 0;
     const fence = run.fence[task] ?? 0;
     const last = resend[resend.length - 1];
@@ -93,26 +96,44 @@ export function settleHeld(turn: Turn, request: SettleHeldRequest): Answer {
   const { state } = turn;
   const worker = state.workers.get(request.worker);
   if (!worker || worker.info.incarnation !== request.incarnation) return { ok: true };
-  const listed = new Set<string>();
-  for (const { job, first, count, attempt } of request.held) {
-    for (let task = first; task < first + count; task++) listed.add(`${job}/${task}/${attempt}`);
+  const over = new Map<number, number[]>();
+  for (const { job, task } of forgotten(state, worker, request.held)) {
+    const tasks = over.get(job);
+    if (tasks) tasks.push(task);
+    else over.set(job, [task]);
   }
-  for (const number of jobsOf(worker)) {
-    const job = state.jobs.get(number);
-    if (!job || job.tasks.held === 0) continue;
-    const tasks: number[] = [];
-    for (let task = 0; task < job.tasks.count; task++) {
-      if (!isHeld(job.tasks, task) || workerOf(job.tasks, task) !== worker.number) continue;
-      if (!listed.has(`${number}/${task}/${attemptOf(job.tasks, task)}`)) tasks.push(task);
-    }
-    if (tasks.length > 0) {
-      emit(turn, { kind: "released", v: 1, job: number, worker: worker.number, tasks });
-    }
+  for (const [job, tasks] of over) {
+    emit(turn, { kind: "released", v: 1, job, worker: worker.number, tasks });
   }
   return { ok: true };
 }
 
-function jobsOf(worker: Worker): number[] {
-  const jobs = new Set([...worker.active.keys(), ...worker.ahead.map((run) => run.job)]);
-  return [...jobs].toSorted((a, b) => a - b);
+/** Attempts of ended tasks that hold amounts here by the state, and that the worker does not list. */
+export function forgotten(
+  state: State,
+  worker: Worker,
+  held: readonly HeldRange[],
+): { readonly job: number; readonly task: number; readonly attempt: number }[] {
+  const found: { job: number; task: number; attempt: number }[] = [];
+  for (const { job: number, first, count } of tasksOn(state, worker)) {
+    const tasks = state.jobs.get(number)?.tasks;
+    if (!tasks || tasks.held === 0) continue;
+    for (let task = first; task < first + count; task++) {
+      if (!isHeld(tasks, task)) continue;
+      found.push({ job: number, task, attempt: attemptOf(tasks, task) });
+    }
+  }
+  if (found.length === 0) return found;
+  const listed = new Map<number, Set<number>>();
+  for (const { job, first, count, attempt } of held) {
+    const marks = listed.get(job) ?? new Set();
+    listed.set(job, marks);
+    for (let task = first; task < first + count; task++) marks.add(markOf(task, attempt));
+  }
+  return found.filter(({ job, task, attempt }) => !listed.get(job)?.has(markOf(task, attempt)));
+}
+
+/** One number for a task's attempt: both are below 2^26, far more than a job has. */
+function markOf(task: number, attempt: number): number {
+  return attempt * 0x4000000 + task;
 }

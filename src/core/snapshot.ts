@@ -4,6 +4,7 @@
 import { taskState } from "../protocol/model.ts";
 import { readyChanged, reserve } from "./classes.ts";
 import { freeAt } from "./commands/payloads.ts";
+import { deriveTasksOn } from "./on-worker.ts";
 import { addTimer } from "./timers.ts";
 import { createState } from "./state.ts";
 import type { Job, State, TaskClass, Worker } from "./state.ts";
@@ -31,8 +32,12 @@ export function encodeState(state: State): Plain {
     ...rest
   } = state;
   const jobs = [...state.jobs.values()].map(encodeJob);
+  const workers = [...state.workers].map(([number, worker]) => {
+    const { ranges: _ranges, ranged: _ranged, ...kept } = worker;
+    return [number, kept];
+  });
   const classes = [...state.classes.values()].map((own) => [own.key, own.headSince, own.reserved]);
-  return plain({ ...rest, version: snapshotVersion, jobs, jobNumbers: [], classes });
+  return plain({ ...rest, version: snapshotVersion, jobs, jobNumbers: [], workers, classes });
 }
 
 function encodeJob(job: Job): Plain {
@@ -116,6 +121,7 @@ export function decodeState(data: Plain): State {
     state.jobs.set(job.number, job);
     state.jobNumbers.set(job.id, job.number);
     derive(state, job);
+    deriveTasksOn(state, job);
   }
   for (const [key, headSince, reserved] of loose["classes"] as [string, number, number][]) {
     const own: TaskClass | undefined = state.classes.get(key);
@@ -164,6 +170,8 @@ function decodeWorker(item: Loose): unknown {
     total: new Map(pairs(item["total"])),
     used: new Map(pairs(item["used"])),
     active: new Map(pairs(item["active"])),
+    ranges: [],
+    ranged: 0,
   } as unknown as Worker;
 }
 

@@ -3,6 +3,7 @@
 
 import type { JobNumber, PayloadHash, WorkerNumber } from "../protocol/ids.ts";
 import type { JobSpec, QueueSettings, WorkerInfo } from "../protocol/model.ts";
+import type { TaskRange } from "./on-worker.ts";
 import { createTimers } from "./timers.ts";
 import type { Timers } from "./timers.ts";
 
@@ -222,6 +223,9 @@ export interface Worker {
   ahead: { job: JobNumber; count: number }[];
   aheadCount: number;
   activeCount: number;
+  /** Derived: what was assigned here and may still be, see on-worker.ts; `ranged` tasks in all. */
+  ranges: TaskRange[];
+  ranged: number;
 }
 
 /** SDK keys of one client (K8): what the latest requests made. */

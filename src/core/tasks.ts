@@ -18,6 +18,7 @@ import {
   workerOf,
 } from "./columns.ts";
 import { assert, present } from "./invariants.ts";
+import { addTasksOn } from "./on-worker.ts";
 import { addTimer } from "./timers.ts";
 import type { Job, RunColumns, State, Worker } from "./state.ts";
 
@@ -74,6 +75,7 @@ export function assign(
   queue.waiting -= range.count;
   useKey(state, job, range.count);
   book(state, worker, job, range.count);
+  addTasksOn(state, worker, { job: job.number, first: range.first, count: range.count });
   job.attempts += range.count;
   state.totals.attempts += range.count;
   if (job.startedWall === 0) job.startedWall = state.wall;

@@ -1,7 +1,6 @@
 // The full answer to a registration (W2), as messages. Pure: state in, messages out.
 
-import { attemptOf, isHeld, workerOf } from "../core/columns.ts";
-import { reconcile } from "../core/reconcile.ts";
+import { forgotten, reconcile } from "../core/reconcile.ts";
 import type { HeldRange } from "../core/reconcile.ts";
 import type { State, Worker } from "../core/state.ts";
 import type {
@@ -64,27 +63,9 @@ function cancelMessages(
   worker: Worker,
   held: readonly HeldRange[],
 ): readonly MasterCancel[] {
-  const ranges: HeldRange[] = [];
-  for (const number of worker.active.keys()) {
-    const tasks = state.jobs.get(number)?.tasks;
-    if (!tasks || tasks.held === 0) continue;
-    for (let task = 0; task < tasks.count; task++) {
-      if (!isHeld(tasks, task) || workerOf(tasks, task) !== worker.number) continue;
-      const attempt = attemptOf(tasks, task);
-      if (isListed(held, number, task, attempt)) continue;
-      ranges.push({ job: number, first: task, count: 1, attempt });
-    }
-  }
+  const ranges = forgotten(state, worker, held).map(({ job, task, attempt }) => {
+    return { job, first: task, count: 1, attempt };
+  });
   if (ranges.length === 0) return [];
   return [{ kind: "cancel", term: state.term, ranges, reason: endReasons.cancelled.code }];
-}
-
-function isListed(held: readonly HeldRange[], job: number, task: number, attempt: number): boolean {
-  return held.some(
-    (range) =>
-      range.job === job &&
-      range.attempt === attempt &&
-      task >= range.first &&
-      task < range.first + range.count,
-  );
 }

@@ -9,6 +9,7 @@ import {
   stateBytesPerTask,
 } from "../../src/core/columns.ts";
 import { createDigestMemory, digest } from "../../src/core/digest.ts";
+import { tasksOn } from "../../src/core/on-worker.ts";
 import type { Job, Queue, State, Worker } from "../../src/core/state.ts";
 import { taskState } from "../../src/protocol/model.ts";
 
@@ -172,6 +173,15 @@ function checkWorker(state: State, worker: Worker, counted: Counted): void {
   for (const { job, count } of worker.ahead) booked.set(job, (booked.get(job) ?? 0) + count);
   for (const [job, count] of here) same(booked.get(job) ?? 0, count, `${name} job ${job}`);
   for (const job of booked.keys()) holds(here.has(job), `${name} holds job ${job} for nothing`);
+  const ranges = new Map<number, number>();
+  for (const { job, count } of tasksOn(state, worker)) {
+    ranges.set(job, (ranges.get(job) ?? 0) + count);
+  }
+  for (const [job, count] of here)
+    same(ranges.get(job) ?? 0, count, `${name} ranges of job ${job}`);
+  same(ranges.size, here.size, `${name} jobs in ranges`);
+  const ranged = worker.ranges.reduce((sum, { count }) => sum + count, 0);
+  same(worker.ranged, ranged, `${name} ranged`);
   const used = new Map<string, number>();
   let active = 0;
   for (const [number, count] of worker.active) {
@@ -217,6 +227,16 @@ function checkClasses(state: State, counted: Counted): void {
     const jobs = own.jobs.slice(own.head);
     same(jobs.join(), (expected?.jobs ?? []).toSorted((a, b) => a - b).join(), `class ${key} jobs`);
     holds(own.headSince >= 0, `class ${key} waits since never`);
+    if (own.reserved !== 0) {
+      holds(
+        state.reserved.get(own.reserved) === own,
+        `class ${key}: what it reserved is not known`,
+      );
+    }
+  }
+  for (const [worker, own] of state.reserved) {
+    same(own.reserved, worker, `class ${own.key} reserved`);
+    holds(state.classes.get(own.key) === own, `worker ${worker} is reserved for nobody`);
   }
   for (const key of counted.classes.keys())
     holds(state.classes.has(key), `class ${key} is missing`);

@@ -19,6 +19,8 @@ import { present } from "../invariants.ts";
 import { refuse } from "../refusal.ts";
 import type { Answer } from "../refusal.ts";
 import type { Job, State, Worker } from "../state.ts";
+import { clearTasksOn, tasksOn } from "../on-worker.ts";
+import type { TaskRange } from "../on-worker.ts";
 import { addTimer } from "../timers.ts";
 import { release, touch, unassign } from "../tasks.ts";
 import { emit } from "../turn.ts";
@@ -115,6 +117,8 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
     ahead: [],
     aheadCount: 0,
     activeCount: 0,
+    ranges: [],
+    ranged: 0,
   };
   state.workers.set(entry.worker, made);
   state.workerNumbers.set(info.id, entry.worker);
@@ -240,22 +244,25 @@ function isPoison(state: State, number: number, deaths: readonly number[]): bool
 function chargedDeaths(state: State, worker: Worker, started: readonly TaskPair[]): TaskPair[] {
   if (worker.term !== state.term) return [];
   const charged: TaskPair[] = [];
-  const counted = new Set<string>();
+  const counted = new Map<number, Set<number>>();
   for (const [number, task] of started) {
     const job = state.jobs.get(number);
     if (!job || !isAssignedTo(job, task, worker)) continue;
     charged.push([number, task]);
-    counted.add(`${number}/${task}`);
+    counted.set(number, (counted.get(number) ?? new Set()).add(task));
   }
   // Orders run in the order sent: of the rest, the first ones that held amounts may have been running.
-  for (const [number, active] of worker.active) {
+  const left = new Map<number, number>();
+  for (const [job, active] of worker.active) left.set(job, active - (counted.get(job)?.size ?? 0));
+  for (const { job: number, first, count } of tasksOn(state, worker)) {
     const job = present(state.jobs.get(number), `job ${number}`);
-    let left = active - charged.filter(([other]) => other === number).length;
-    for (let task = 0; task < job.tasks.count && left > 0; task++) {
-      if (!isAssignedTo(job, task, worker) || counted.has(`${number}/${task}`)) continue;
+    let more = left.get(number) ?? 0;
+    for (let task = first; task < first + count && more > 0; task++) {
+      if (isHeld(job.tasks, task) || counted.get(number)?.has(task)) continue;
       charged.push([number, task]);
-      left--;
+      more--;
     }
+    left.set(number, more);
   }
   return charged;
 }
@@ -276,31 +283,27 @@ export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect
   worker.state = entry.gone ? "gone" : "lost";
   worker.lostReason = entry.reason;
   worker.changedWall = state.wall;
-  const jobs = new Set([...worker.active.keys(), ...worker.ahead.map((run) => run.job)]);
-  for (const number of jobs) {
-    const job = present(state.jobs.get(number), `job ${number}`);
-    requeueAll(state, job, worker, charged.get(number) ?? new Set(), effects);
+  for (const range of tasksOn(state, worker)) {
+    requeue(state, worker, range, charged.get(range.job) ?? new Set(), effects);
   }
+  clearTasksOn(worker);
   unbookAll(state, worker);
   state.touched.workers.add(worker.number);
 }
 
-function requeueAll(
+function requeue(
   state: State,
-  job: Job,
   worker: Worker,
+  range: TaskRange,
   charged: ReadonlySet<number>,
   effects: Effect[],
 ): void {
-  const run = job.tasks.run;
-  if (run === null) return;
-  for (let task = 0; task < job.tasks.count; task++) {
-    if (run.worker[task] !== worker.number) continue;
+  const job = present(state.jobs.get(range.job), `job ${range.job}`);
+  for (let task = range.first; task < range.first + range.count; task++) {
     if (isHeld(job.tasks, task)) {
       release(state, job, task, worker);
       continue;
     }
-    if (stateOf(job.tasks, task) !== taskState.assigned) continue;
     effects.push({
       kind: "attempt",
       job: job.number,
@@ -309,7 +312,7 @@ function requeueAll(
       worker: worker.number,
       reason: endReasons.workerLost.code,
       charged: false,
-      started: job.createdWall + (run.since[task] ?? 0),
+      started: job.createdWall + (job.tasks.run?.since[task] ?? 0),
       micros: 0,
       logBytes: 0,
       error: null,
