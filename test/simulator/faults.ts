@@ -13,7 +13,7 @@ export class Faults {
     this.#world = world;
     const acts: { readonly [kind in keyof FaultRates]: () => void } = {
       masterCrash: () => this.#masterCrash(),
-      masterStall: () => world.master.life?.process.stall(this.#ms(50, 20_000)),
+      masterStall: () => world.master.life?.process.stall(this.#ms(50, 40_000)),
       journalStall: () => this.#journalStall(),
       workerCrash: () => this.#workerCrash("process"),
       machineCrash: () => this.#workerCrash("machine"),

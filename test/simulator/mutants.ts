@@ -34,8 +34,8 @@ export const mutants: readonly Mutant[] = [
   one(
     "a new incarnation of a worker does not end the old one's attempts",
     "src/core/commands/worker.ts",
-    'if (known.state !== "lost" && known.state !== "gone") {\n      loseWorker',
-    'if (known.state === "suspect") {\n      loseWorker',
+    'if (known.state !== "lost" && known.state !== "gone") {',
+    'if (known.state === "suspect") {',
   ),
   one(
     "amounts of a cancelled attempt are never given back",

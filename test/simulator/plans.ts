@@ -65,7 +65,7 @@ export function drawPlan(random: Random, knobs: Knobs, jobs: readonly string[]):
 
 function drawRun(random: Random, knobs: Knobs): number {
   if (knobs.shortTasks && random.chance(0.8)) return random.float() * 5;
-  if (knobs.profile === "everything" && random.chance(0.05)) return random.between(12_000, 60_000);
+  if (knobs.profile !== "quiet" && random.chance(0.06)) return random.between(12_000, 60_000);
   return random.chance(0.7) ? random.between(20, 1_500) : random.between(1_500, 12_000);
 }
 
