@@ -231,8 +231,9 @@ function armTimers(state: State): void {
     armTasks(state, job);
     const { queuedMs } = job.spec.timeouts;
     if (queuedMs === 0) continue;
-    for (const [part, { createdTime }] of job.parts.entries()) {
-      addTimer(timers, { at: createdTime + queuedMs, kind: "queued", job: job.number, part });
+    for (const { createdTime, first, count } of job.parts) {
+      const at = createdTime + queuedMs;
+      addTimer(timers, { at, kind: "queued", job: job.number, first, count });
     }
   }
   for (const [key, { expires }] of state.userKeys)

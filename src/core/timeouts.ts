@@ -10,8 +10,9 @@ import { finishDrains } from "./commands/worker.ts";
 import { freePayloads } from "./commands/payloads.ts";
 import { stateOf } from "./columns.ts";
 import type { Job, Part } from "./state.ts";
-import { addTimer, takeTimer } from "./timers.ts";
-import type { Timer } from "./timers.ts";
+import { partOf } from "./tasks.ts";
+import { addTimer, nextTimerAt, takeTimer } from "./timers.ts";
+import type { QueuedTimer, Timer } from "./timers.ts";
 import { emit } from "./turn.ts";
 import type { Turn } from "./turn.ts";
 
@@ -21,10 +22,11 @@ const timersPerTurn = 5_000;
 /** Emits what has fallen due. True when more is waiting for the next turn. */
 export function expire(turn: Turn): boolean {
   let looked = 0;
-  for (; looked < timersPerTurn; looked++) {
+  const slice: Slice = { looks: 10 * limits.sliceTasksMax, ends: limits.sliceTasksMax };
+  for (; looked < timersPerTurn && slice.looks > 0 && slice.ends > 0; looked++) {
     const timer = takeTimer(turn.state.timers, turn.time);
     if (!timer) break;
-    fire(turn, timer);
+    fire(turn, timer, slice);
   }
   for (const number of [...turn.state.sweeping]) {
     const job = turn.state.jobs.get(number);
@@ -36,10 +38,17 @@ export function expire(turn: Turn): boolean {
   finishDrains(turn);
   forgetSome(turn);
   retireSome(turn);
-  return looked === timersPerTurn || turn.state.sweeping.size > 0 || turn.state.unsettled.size > 0;
+  const { timers, sweeping, unsettled } = turn.state;
+  return nextTimerAt(timers) <= turn.time || sweeping.size > 0 || unsettled.size > 0;
 }
 
-function fire(turn: Turn, timer: Timer): void {
+/** What is left of this turn for queue timeouts (K7): tasks that may be looked at, and that may end. */
+interface Slice {
+  looks: number;
+  ends: number;
+}
+
+function fire(turn: Turn, timer: Timer, slice: Slice): void {
   const { state } = turn;
   if (timer.kind === "backoff") {
     const job = state.jobs.get(timer.job);
@@ -50,7 +59,7 @@ function fire(turn: Turn, timer: Timer): void {
     }
   } else if (timer.kind === "wake") {
     if (state.jobs.has(timer.job)) state.unsettled.set(timer.job, 0);
-  } else if (timer.kind === "queued") endOverdue(turn, timer.job, timer.part);
+  } else if (timer.kind === "queued") endOverdue(turn, timer, slice);
   else if (timer.kind === "payload")
     freePayloads(turn, { kind: "freePayloads", hashes: freeable(turn, timer.hash) });
   else if (timer.kind === "key") forgetUserKey(turn, timer.key);
@@ -58,26 +67,36 @@ function fire(turn: Turn, timer: Timer): void {
   // "drain" needs no entry: the worker keeps the deadline (T2), the shell follows it up.
 }
 
-/** Tasks of a part end that have been ready for the queue timeout and were never assigned. */
-function endOverdue(turn: Turn, number: number, partNumber: number): void {
+/**
+ * Tasks end that have been ready for the queue timeout and were never assigned. What this turn has no time for
+ * is due in the next one; each task stays in one timer.
+ */
+function endOverdue(turn: Turn, timer: QueuedTimer, slice: Slice): void {
   const { timers } = turn.state;
-  const job = turn.state.jobs.get(number);
-  const part = job?.parts[partNumber];
+  const job = turn.state.jobs.get(timer.job);
+  const part = job && partOf(job, timer.first);
   if (!job || !part || job.ended !== "" || job.stopping !== null) return;
-  const over = part.first + part.count;
+  const over = timer.first + timer.count;
+  const stop = Math.min(over, timer.first + slice.looks);
   let next = never;
-  let from = part.first;
-  while (from < over) {
+  let from = timer.first;
+  while (from < stop && slice.ends > 0) {
     const due = queueDue(turn, job, part, from);
     let to = from + 1;
     if (due > turn.time) next = Math.min(next, due);
     else {
-      while (to < over && queueDue(turn, job, part, to) <= turn.time) to++;
+      const most = Math.min(stop, from + slice.ends);
+      while (to < most && queueDue(turn, job, part, to) <= turn.time) to++;
+      slice.ends -= to - from;
       sweep(turn, job, from, to - from, endReasons.queueTimeout.code);
     }
     from = to;
   }
-  if (next < never) addTimer(timers, { at: next, kind: "queued", job: number, part: partNumber });
+  slice.looks -= from - timer.first;
+  if (next < never) addTimer(timers, { ...timer, at: next, count: from - timer.first });
+  if (from < over && job.ended === "") {
+    addTimer(timers, { ...timer, first: from, count: over - from });
+  }
 }
 
 const never = Number.MAX_SAFE_INTEGER;

@@ -3,12 +3,21 @@
 
 export type Timer =
   | { readonly at: number; readonly kind: "backoff"; readonly job: number; readonly task: number }
-  | { readonly at: number; readonly kind: "queued"; readonly job: number; readonly part: number }
+  | QueuedTimer
   | { readonly at: number; readonly kind: "wake"; readonly job: number }
   | { readonly at: number; readonly kind: "drain"; readonly worker: number }
   | { readonly at: number; readonly kind: "key"; readonly key: string }
   | { readonly at: number; readonly kind: "keys"; readonly client: string }
   | { readonly at: number; readonly kind: "payload"; readonly hash: string };
+
+/** Tasks of one part, waiting in their queue. */
+export interface QueuedTimer {
+  readonly at: number;
+  readonly kind: "queued";
+  readonly job: number;
+  readonly first: number;
+  readonly count: number;
+}
 
 export interface Timers {
   readonly heap: Timer[];

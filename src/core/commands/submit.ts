@@ -267,7 +267,8 @@ export function applyPartAdded(state: State, entry: PartAdded, effects: Effect[]
   else state.unsettled.set(job.number, Math.min(first, state.unsettled.get(job.number) ?? first));
   if (job.spec.timeouts.queuedMs > 0) {
     const at = state.time + job.spec.timeouts.queuedMs;
-    addTimer(state.timers, { at, kind: "queued", job: job.number, part: entry.part });
+    const { count } = entry;
+    addTimer(state.timers, { at, kind: "queued", job: job.number, first, count });
   }
   state.touched.jobs.add(job.number);
   effects.push({
