@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { isAlive, Trial, type TrialOptions } from "./slot-trial.ts";
+import { isAlive, Trial, type TrialOptions } from "./slot-trial.fixture.ts";
 
 const shell = (script: string, more: Partial<TrialOptions["command"] & object> = {}) => ({
   argv: ["sh", "-c", script],

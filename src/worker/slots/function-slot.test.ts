@@ -2,7 +2,7 @@ import { existsSync, linkSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { limits } from "../../protocol/limits.ts";
-import { isAlive, Trial } from "./slot-trial.ts";
+import { isAlive, Trial } from "./slot-trial.fixture.ts";
 
 describe("results", () => {
   test("a function's result comes back as JSON, whether it is returned or promised", async () => {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../lib/log.ts";
 import { startTime } from "./process-tree.ts";
 import { killLeftovers } from "./slot-folder.ts";
-import { isAlive } from "./slot-trial.ts";
+import { isAlive } from "./slot-trial.fixture.ts";
 
 // A worker in a process of its own, that can be killed: it gives one attempt to a slot and prints what the
 // attempt's processes print of themselves.

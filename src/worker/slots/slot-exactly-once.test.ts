@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Trial } from "./slot-trial.ts";
+import { Trial } from "./slot-trial.fixture.ts";
 
 // Tasks of all kinds; some end their process.
 const module = `const wait = (ms) => new Promise((done) => setTimeout(done, ms));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Trial } from "./slot-trial.ts";
+import { Trial } from "./slot-trial.fixture.ts";
 
 const timeouts = (more: { runMs?: number; silenceMs?: number }) => ({
   timeouts: { queuedMs: 0, runMs: 0, silenceMs: 0, ...more },
