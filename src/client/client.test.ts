@@ -34,7 +34,12 @@ describe("a call", () => {
     master.refuse(/POST/, new SkeinError("outcome_unknown", "not known yet"), 2);
     await submitLines(client, "1\n");
     await submitLines(client, "2\n");
-    expect(master.seen.map(({ key }) => key)).toEqual(["me:1", "me:1", "me:1", "me:2"]);
+    expect(master.seen.map(({ key }) => key)).toEqual([
+      "skein:me:1",
+      "skein:me:1",
+      "skein:me:1",
+      "skein:me:2",
+    ]);
     expect(master.jobs.size).toBe(2);
   });
 
@@ -135,6 +140,10 @@ describe("a call", () => {
 });
 
 describe("idempotency keys", () => {
+  it("are refused under a client id that a master would not read back", () => {
+    expect(() => new IdempotencyKeys("my app")).toThrow(/"my app" is no client id/);
+  });
+
   it("never run more than the window ahead of the oldest request in flight", async () => {
     const keys = new IdempotencyKeys("me");
     let release = () => {};
@@ -147,9 +156,9 @@ describe("idempotency keys", () => {
       await keys.use(undefined, async (key) => void used.push(key));
     }
     release();
-    expect(await slow).toBe("me:1");
-    expect(used.at(limits.clientWindow - 2)).toBe(`me:${limits.clientWindow}`);
-    expect(used.at(limits.clientWindow - 1)).toBe("me.1:1");
+    expect(await slow).toBe("skein:me:1");
+    expect(used.at(limits.clientWindow - 2)).toBe(`skein:me:${limits.clientWindow}`);
+    expect(used.at(limits.clientWindow - 1)).toBe("skein:me.1:1");
     expect(new Set(used).size).toBe(used.length);
   });
 

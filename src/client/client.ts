@@ -32,7 +32,10 @@ export interface ClientOptions {
   readonly token: string;
   /** How requests travel; the platform's fetch unless given. */
   readonly transport?: Transport | undefined;
-  /** Part of this client's idempotency keys; random unless given. Never use one twice at a time. */
+  /**
+   * Part of this client's idempotency keys: up to 64 letters, digits, _ and -; random unless given. Never use
+   * one twice at a time.
+   */
   readonly clientId?: string | undefined;
   /** How long a call tries again, in milliseconds; 30,000 unless given. */
   readonly retryMs?: number | undefined;

@@ -1,11 +1,13 @@
-// Idempotency keys of a client: "<client id>:<n>" (K8). A master remembers the last 1,024 numbers of a
+// Idempotency keys of a client: "skein:<client id>:<n>" (K8). A master remembers the last 1,024 numbers of a
 // client id, so that a request may be sent again as long as its number is not further behind than that.
 //
 //   N1. Of one id no number is handed out that is 1,024 or more above the oldest one in flight.
 //   N2. A request that waits long (a submit that waits for its result) must not hold up the others: they go
 //       on under another id of this client, "<client id>.1", ".2" …, and come back when the first is free.
 
+import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { clientIdPattern, clientKeyText } from "../protocol/request-key.ts";
 import { reasonOf } from "./wait.ts";
 
 const lanesMax = 64;
@@ -24,6 +26,10 @@ export class IdempotencyKeys {
   #inFlight = 0;
 
   constructor(clientId: string) {
+    if (!clientIdPattern.test(clientId)) {
+      const fits = "up to 64 letters, digits, _ and -";
+      throw new SkeinError("usage", `"${clientId}" is no client id: it has ${fits}.`);
+    }
     this.#clientId = clientId;
   }
 
@@ -38,7 +44,7 @@ export class IdempotencyKeys {
     lane.pending.add(n);
     this.#inFlight++;
     try {
-      return await send(`${lane.id}:${n}`);
+      return await send(clientKeyText({ client: lane.id, n }));
     } finally {
       lane.pending.delete(n);
       this.#inFlight--;

@@ -140,7 +140,7 @@ describe("a retry", () => {
     const job = await world.submit([10, 11, 12, 13], {}, { labels: { shot: "1" } });
     await settled();
     await world.work(worker, job, (task, input) => (task % 2 === 1 ? failing : { text: input }));
-    const headers = { "idempotency-key": "c:1" };
+    const headers = { "idempotency-key": "skein:c:1" };
     const { status, json } = await world.post(`/v1/jobs/${job}/retry`, {}, { headers });
     expect(status).toBe(201);
     expect(json).toMatchObject({ retryOf: job, tasks: 2, labels: { shot: "1" } });

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { errorKinds } from "../../protocol/errors.ts";
+import { clientKeyPrefix } from "../../protocol/request-key.ts";
 import { routes } from "../../protocol/routes.ts";
 import type { Route, RouteName } from "../../protocol/routes.ts";
 import { problemType } from "./problems.ts";
@@ -75,7 +76,9 @@ function headersOf(name: RouteName): Json[] {
     schema: { type: "string" },
   });
   if (keyed.has(name)) {
-    const text = "The same key and body give the same job, however often they are sent.";
+    const text =
+      "The same key and body give the same job, however often they are sent, for a day. A text of your own, " +
+      `at most 255 characters; what begins with ${clientKeyPrefix} is for Skein's own clients.`;
     return [header("Idempotency-Key", text)];
   }
   return name === "payload" ? [header("Range", "One range of bytes.")] : [];

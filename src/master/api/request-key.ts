@@ -1,13 +1,13 @@
-// Idempotency keys as they arrive (K8): "client:n" from an SDK, anything else from a user.
+// Idempotency keys as they arrive (K8): numbered ones of our own clients, anything else from a user.
 
 import { hash } from "node:crypto";
 import type { FastifyRequest } from "fastify";
 import type { RequestKey } from "../../core/entry.ts";
 import { SkeinError } from "../../protocol/errors.ts";
+import { clientKeyPrefix, parseClientKey } from "../../protocol/request-key.ts";
 
-// A client with many requests in flight numbers them under "id", "id.1", "id.2" …
-const clientKey = /^([A-Za-z0-9_-]{1,64}(?:\.\d{1,4})?):([1-9]\d{0,14})$/;
 const keyCharsMax = 255;
+const reserved = `An Idempotency-Key of your own may not begin with "${clientKeyPrefix}".`;
 
 export interface KeySource {
   readonly request: FastifyRequest;
@@ -23,9 +23,10 @@ export function requestKey({ request, own, scope, content }: KeySource): Request
   const header = headerKey(request);
   if (own === undefined && header === undefined) return null;
   const fingerprint = hash("sha256", content);
-  const match = own === undefined ? clientKey.exec(header ?? "") : null;
-  if (match?.[1] !== undefined) {
-    return { kind: "client", client: match[1], n: Number(match[2]), fingerprint };
+  if (own === undefined && header?.startsWith(clientKeyPrefix)) {
+    const key = parseClientKey(header);
+    if (!key) throw new SkeinError("bad_request", reserved);
+    return { kind: "client", ...key, fingerprint };
   }
   return { kind: "user", key: `${scope}/${own ?? header}`, fingerprint };
 }

@@ -125,7 +125,7 @@ describe("a submit", () => {
 });
 
 describe("an idempotency key", () => {
-  const headers = { "idempotency-key": "client-1.2:7" };
+  const headers = { "idempotency-key": "skein:client-1.2:7" };
   const body = { spec: commandSpec, inputs: [1] };
 
   test("gives the same job for the same body", async () => {
@@ -142,11 +142,29 @@ describe("an idempotency key", () => {
     expect([status, json["code"]]).toEqual([409, "key_reused"]);
   });
 
+  test("of the user's own may end in a number, and is not taken for a client's", async () => {
+    const submit = (key: string, input: number) =>
+      world.post("/v1/jobs", { ...body, inputs: [input] }, { headers: { "idempotency-key": key } });
+    await submit("order:5000", 5_000);
+    const first = await submit("order:3", 3);
+    expect(first.status).toBe(201);
+    expect((await submit("order:3", 3)).json["id"]).toBe(first.json["id"]);
+    const kept = world.master.loop.peek((state) => [state.userKeys.size, state.clients.size]);
+    expect(kept).toEqual([2, 0]);
+  });
+
+  test("of the user's own may not look like a client's", async () => {
+    const { status, json } = await world.post("/v1/jobs", body, {
+      headers: { "idempotency-key": "skein:order" },
+    });
+    expect([status, json["code"]]).toEqual([400, "bad_request"]);
+  });
+
   test("of the user's own wins over the client's, and holds within a namespace", async () => {
     const own = { ...body, key: "shot-42" };
     const first = await world.post("/v1/jobs", own, { headers });
     const second = await world.post("/v1/jobs", own, {
-      headers: { "idempotency-key": "client-1:8" },
+      headers: { "idempotency-key": "skein:client-1:8" },
     });
     expect(second.json["id"]).toBe(first.json["id"]);
     const spec = { ...commandSpec, namespace: "other" };
