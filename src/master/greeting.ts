@@ -1,7 +1,9 @@
 // The first words of a worker session: who may come in, and what is answered (D1 has let the socket in).
 
+import { limits } from "../protocol/limits.ts";
 import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
-import type { MasterRefuse, WorkerHello } from "../protocol/messages.ts";
+import type { MasterRefuse, MasterWelcome, WorkerHello } from "../protocol/messages.ts";
+import type { LoopIdentity } from "./loop.ts";
 
 /** Why this worker can never work here; undefined when it can. */
 export function refusalOf(hello: WorkerHello, journalId: string): MasterRefuse | undefined {
@@ -18,4 +20,26 @@ export function refusalOf(hello: WorkerHello, journalId: string): MasterRefuse |
     return { kind: "refuse", code: "foreign_journal", message };
   }
   return undefined;
+}
+
+export interface Greeter {
+  readonly identity: LoopIdentity;
+  readonly version: string;
+  readonly journalId: string;
+  /** W4; the default unless set. */
+  readonly lostAfterMs?: number | undefined;
+}
+
+export function welcome(hello: WorkerHello, greeter: Greeter): MasterWelcome {
+  const { identity, version, journalId, lostAfterMs = limits.lostAfterMs } = greeter;
+  return {
+    kind: "welcome",
+    protocol: Math.min(hello.protocol[1], protocolVersion),
+    version,
+    journalId,
+    master: { id: identity.id, incarnation: identity.incarnation },
+    masters: identity.addresses,
+    suspectAfterMs: limits.suspectAfterMs,
+    lostAfterMs,
+  };
 }

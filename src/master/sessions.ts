@@ -17,7 +17,6 @@ import type { State } from "../core/state.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
-import { protocolVersion } from "../protocol/messages.ts";
 import type {
   LogChunk,
   MasterMessage,
@@ -30,7 +29,7 @@ import type {
   WorkerReport,
 } from "../protocol/messages.ts";
 import type { WorkerInfo } from "../protocol/model.ts";
-import { refusalOf } from "./greeting.ts";
+import { refusalOf, welcome } from "./greeting.ts";
 import { Hints } from "./hints.ts";
 import type { Loop, LoopIdentity } from "./loop.ts";
 import { startMessages } from "./orders.ts";
@@ -265,24 +264,13 @@ export class Sessions {
   }
 
   #greet(session: Session, hello: WorkerHello): void {
-    const { identity, journalId, version, loop } = this.#ports;
+    const { journalId, loop } = this.#ports;
     const refusal = refusalOf(hello, journalId);
     if (refusal) return this.#refuse(session, refusal.code, refusal.message);
     session.hello = hello;
     session.incarnation = hello.incarnation;
     session.phase = "greeted";
-    session.connection.send([
-      {
-        kind: "welcome",
-        protocol: Math.min(hello.protocol[1], protocolVersion),
-        version,
-        journalId,
-        master: { id: identity.id, incarnation: identity.incarnation },
-        masters: identity.addresses,
-        suspectAfterMs: limits.suspectAfterMs,
-        lostAfterMs: this.#ports.lostAfterMs ?? limits.lostAfterMs,
-      },
-    ]);
+    session.connection.send([welcome(hello, this.#ports)]);
     if (loop.leads) session.connection.send([{ kind: "lead", term: this.#term }]);
   }
 
