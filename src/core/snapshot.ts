@@ -41,7 +41,7 @@ export function encodeState(state: State): Plain {
 }
 
 function encodeJob(job: Job): Plain {
-  const { tasks, ...rest } = job;
+  const { tasks, paired: _paired, ...rest } = job;
   const { count, run } = tasks;
   return plain({
     ...rest,
@@ -123,6 +123,10 @@ export function decodeState(data: Plain): State {
     derive(state, job);
     deriveTasksOn(state, job);
   }
+  for (const job of state.jobs.values()) {
+    if (job.ended !== "") continue;
+    for (const upstream of job.pairedWith) state.jobs.get(upstream)?.paired.add(job.number);
+  }
   for (const [key, headSince, reserved] of loose["classes"] as [string, number, number][]) {
     const own: TaskClass | undefined = state.classes.get(key);
     if (!own) continue;
@@ -183,6 +187,7 @@ function decodeJob(item: Loose): Job {
     ...item,
     waitsFor: new Set(item["waitsFor"] as number[]),
     dependents: new Set(item["dependents"] as number[]),
+    paired: new Set(),
     payloads: new Map(pairs(item["payloads"])),
     deaths: new Map(pairs(item["deaths"])),
     parts: (item["parts"] as Loose[]).map((part) => ({

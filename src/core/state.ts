@@ -105,6 +105,8 @@ export interface Job {
   readonly pairedWith: readonly JobNumber[];
   /** Unfinished jobs that wait for this one. */
   readonly dependents: Set<JobNumber>;
+  /** Derived: those of them whose tasks wait for this one's of the same number. */
+  readonly paired: Set<JobNumber>;
   wakeTime: number;
   tasks: Columns;
   readonly parts: Part[];

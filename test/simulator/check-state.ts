@@ -282,6 +282,12 @@ function checkProgress(state: State, job: Job): void {
   for (const upstream of [...job.waitsFor, ...job.pairedWith]) {
     const there = state.jobs.get(upstream)?.dependents.has(job.number) === true;
     holds(there, `${name} waits for ${upstream}, which does not know`);
+    const pairs = state.jobs.get(upstream)?.paired.has(job.number) === true;
+    same(
+      Number(pairs),
+      Number(job.pairedWith.includes(upstream)),
+      `${name} paired with ${upstream}`,
+    );
   }
   if (job.stopping !== null) {
     const swept = job.stopping.next >= job.tasks.count;

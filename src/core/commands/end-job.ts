@@ -34,7 +34,9 @@ export function endJobIfDone(state: State, job: Job, effects: Effect[]): void {
   present(state.queues.get(job.spec.queue), "queue").jobs--;
   for (const dependent of job.dependents) state.unsettled.set(dependent, 0);
   for (const upstream of [...job.waitsFor, ...job.pairedWith]) {
-    state.jobs.get(upstream)?.dependents.delete(job.number);
+    const other = state.jobs.get(upstream);
+    other?.dependents.delete(job.number);
+    other?.paired.delete(job.number);
     state.touched.jobs.add(upstream);
   }
   dropKey(state, job);

@@ -38,7 +38,7 @@ import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 import { dropKeyIfUnused, endJobIfDone } from "./end-job.ts";
 import { useStored } from "./payloads.ts";
-import { settleDependents, stopJob } from "./stop.ts";
+import { settlePaired, settlePairedLater, stopJob } from "./stop.ts";
 
 export interface ReportRequest {
   readonly kind: "report";
@@ -119,9 +119,23 @@ function recordOutcomes(
   columns: OutcomeColumns,
 ): void {
   emit(turn, { kind: "outcomes", v: 1, job: job.number, worker: worker.number, block });
-  if (job.dependents.size === 0) return;
-  for (let i = 0; i < columns.count; i++) settleDependents(turn, job, columns.tasks[i] ?? 0, 1);
+  if (job.paired.size === 0) return;
+  const tasks = [...columns.tasks.subarray(0, columns.count)].toSorted((a, b) => a - b);
+  const first = tasks[0] ?? 0;
+  if (tasks.length * job.paired.size > settledAtOnce) {
+    settlePairedLater(turn.state, job, first);
+    return;
+  }
+  for (let from = 0; from < tasks.length;) {
+    let to = from + 1;
+    while (to < tasks.length && tasks[to] === (tasks[from] ?? 0) + to - from) to++;
+    settlePaired(turn, job, tasks[from] ?? 0, to - from);
+    from = to;
+  }
 }
+
+/** Tasks that a report settles itself; what is more comes in slices (K7). */
+const settledAtOnce = 1_024;
 
 function judgeItems(turn: Turn, worker: Worker, job: Job, items: readonly OutcomeItem[]): void {
   const final: OutcomeItem[] = [];

@@ -80,10 +80,13 @@ export function sweepSlice(turn: Turn, job: Job): void {
  * would else be one deep recursion and one long turn (K7). */
 export function sweep(turn: Turn, job: Job, first: number, count: number, reason: number): void {
   emit(turn, { kind: "swept", v: 1, job: job.number, first, count, reason });
-  for (const number of job.dependents) {
-    const dependent = turn.state.jobs.get(number);
-    if (!dependent?.pairedWith.includes(job.number)) continue;
-    turn.state.unsettled.set(number, Math.min(first, turn.state.unsettled.get(number) ?? first));
+  settlePairedLater(turn.state, job, first);
+}
+
+/** Tasks of jobs paired with this one, from the first on, are looked at slice by slice. */
+export function settlePairedLater(state: State, job: Job, first: number): void {
+  for (const number of job.paired) {
+    state.unsettled.set(number, Math.min(first, state.unsettled.get(number) ?? first));
   }
 }
 
@@ -125,11 +128,10 @@ export function applySwept(state: State, entry: Swept, effects: Effect[]): void 
 // ── waiting for other jobs ───────────────────────────────────────────────────────────────
 
 /** Tasks of jobs paired with this one may start or end, now that these have ended. */
-export function settleDependents(turn: Turn, job: Job, first: number, count: number): void {
-  if (job.dependents.size === 0) return;
-  for (const number of [...job.dependents]) {
+export function settlePaired(turn: Turn, job: Job, first: number, count: number): void {
+  for (const number of [...job.paired]) {
     const dependent = turn.state.jobs.get(number);
-    if (dependent?.pairedWith.includes(job.number)) settle(turn, dependent, first, count);
+    if (dependent) settle(turn, dependent, first, count);
   }
 }
 

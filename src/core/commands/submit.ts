@@ -159,6 +159,7 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
     waitsFor: new Set(entry.waitsFor),
     pairedWith: entry.pairedWith,
     dependents: new Set(),
+    paired: new Set(),
     wakeTime: state.time + spec.delayMs,
     tasks: createColumns(),
     parts: [],
@@ -181,6 +182,7 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
     present(state.jobs.get(upstream), `job ${upstream}`).dependents.add(job.number);
     state.touched.jobs.add(upstream);
   }
+  for (const upstream of entry.pairedWith) state.jobs.get(upstream)?.paired.add(job.number);
   if (spec.concurrency !== null) {
     const use = state.concurrency.get(spec.concurrency.key);
     if (use) {
