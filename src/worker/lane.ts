@@ -30,6 +30,8 @@ export class Lane {
   askedToDrop = false;
   /** When the slot last got work while idle, or last ended an attempt. */
   movedAt = 0;
+  /** It handed back, unasked, what it was given. */
+  gaveUp = false;
   /** Ended an attempt, so it is able to run some. */
   proven = false;
   /** What its attempts take of the worker's amounts; undefined while it has none. */

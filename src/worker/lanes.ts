@@ -85,6 +85,7 @@ export class Lanes {
   #startAfter = Number.NEGATIVE_INFINITY;
   #watchTimer: CancelTimer | undefined;
   #idleTimer: CancelTimer | undefined;
+  #startTimer: CancelTimer | undefined;
   /** Dropped attempts are returned to the leader instead of queued again (a drain). */
   givingBack = false;
 
@@ -213,7 +214,10 @@ export class Lanes {
 
   #startLane(job: Job): Lane | undefined {
     const { room, clock, executor, slotsMax } = this.#o;
-    if (clock.now() < this.#startAfter) return undefined;
+    if (clock.now() < this.#startAfter) {
+      this.#tryLater();
+      return undefined;
+    }
     while (this.#idle.size > 0) {
       if (room.fitsBesideWarm(job.needs) && this.#lanes.size < slotsMax) break;
       this.#stopLongestIdle();
@@ -231,6 +235,15 @@ export class Lanes {
       onExit: (reason) => this.#exited(lane, reason),
     });
     return this.#lanes.has(lane.id) ? lane : undefined;
+  }
+
+  /** Asked again whenever it is too early: a timer may fire a little before its time. */
+  #tryLater(): void {
+    const { clock, events } = this.#o;
+    this.#startTimer ??= clock.after(Math.max(1, this.#startAfter - clock.now()), () => {
+      this.#startTimer = undefined;
+      events.changed();
+    });
   }
 
   #stopLongestIdle(): void {
@@ -284,9 +297,12 @@ export class Lanes {
     if (!lane.askedToDrop && attempts.length > 0 && lane.state === "ready") {
       // It is about to end by itself (recycled, crashed): given more, it would only hand it back.
       lane.state = "stopping";
+      lane.gaveUp = true;
       lane.slot?.stop(false);
     }
     const found = attempts.flatMap(({ task, attempt }) => lane.end(task, attempt) ?? []);
+    if (lane.gaveUp && this.#failures >= failuresMax)
+      for (const attempt of found) attempt.recalled = true;
     this.#backToQueue(lane.job, found);
     this.#settle(lane);
     this.#o.events.changed();
@@ -303,7 +319,7 @@ export class Lanes {
     const unstarted = lane.takeWaiting();
     // The slot owes an end for each of these (X1). They may have run, so they cannot start again.
     const silent = lane.takeGiven();
-    const failed = !lane.proven && (starting || lane.holds !== undefined);
+    const failed = !lane.proven && (starting || lane.gaveUp || lane.holds !== undefined);
     if (silent.length > 0) {
       const text = `its slot ended: ${reason}`;
       events.ended(
@@ -316,7 +332,6 @@ export class Lanes {
       const waitMs = Math.min(5_000, startRetryMs * 2 ** this.#failures);
       this.#startAfter = clock.now() + waitMs;
       log.warn("a slot ended before it ran anything", { slot: lane.id, reason, waitMs });
-      clock.after(waitMs, () => events.changed());
       if (this.#failures >= failuresMax) for (const attempt of unstarted) attempt.recalled = true;
     }
     this.#backToQueue(lane.job, unstarted);
@@ -468,6 +483,7 @@ export class Lanes {
   stop(): void {
     this.#watchTimer?.();
     this.#idleTimer?.();
+    this.#startTimer?.();
     for (const lane of this.#lanes.values()) lane.slot?.stop(true);
   }
 }

@@ -89,13 +89,24 @@ export class ProcessSlot implements Slot {
       },
     );
     if (this.pid === undefined) return;
-    recordGroup(this.#folder, this.pid, this.#cookie);
+    this.#record(this.pid);
     if (memoryMiB !== undefined) this.#watch(memoryMiB);
     void this.#prepare(job);
   }
 
   get pid(): number | undefined {
     return this.#child.pid;
+  }
+
+  /** A slot that the next worker could not find must not run. */
+  #record(pid: number): void {
+    try {
+      recordGroup(this.#folder, pid, this.#cookie);
+    } catch (error) {
+      this.#leaving = "it could not be recorded";
+      this.#kill();
+      throw error;
+    }
   }
 
   // ── what the agent asks ─────────────────────────────────────────────────────────────────

@@ -33,6 +33,8 @@ export interface CommandOptions {
   readonly print: Print;
   /** Tells the slot's other thread and the worker which group runs; 0 for none. */
   readonly onGroup: (group: number) => void;
+  /** This slot can run nothing more: what it was given goes back, and nobody's attempt is to blame. */
+  readonly onBroken: (reason: string) => void;
 }
 
 export class CommandPerformer implements Performer {
@@ -55,8 +57,8 @@ export class CommandPerformer implements Performer {
       for (const name of ["work", "out", "tmp"]) mkdirSync(join(folder, name), { recursive: true });
       writeFileSync(join(folder, "input.json"), `${attempt.input}\n`);
     } catch (error) {
-      const message = `its folder ${folder} could not be made: ${(error as Error).message}`;
-      return run.fail(endReasons.crashed, message);
+      // A full disk is this worker's trouble: elsewhere, or later, the command may well run.
+      return this.#options.onBroken(`a command's folder could not be made: ${String(error)}`);
     }
     run.start(this.#job, this.#code);
   }

@@ -71,7 +71,7 @@ function performerOf(job: SlotJob, of: Runner): Performer {
     Atomics.store(rows.cells, cell.group, pid);
     outbox.send({ kind: "group", pid });
   };
-  return new CommandPerformer(job, code, of, { print, onGroup });
+  return new CommandPerformer(job, code, of, { print, onGroup, onBroken: leave });
 }
 
 /** An error that no attempt caught: it fails the one that runs, and this process is not to be trusted. */
