@@ -96,14 +96,9 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
   const historyDir = join(dir.master, "history");
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
-  const historyHas = async (index: number) => {
-    await history.flush();
-    if (history.added < index)
-      throw new Error(`the history ends at ${history.added}, not ${index}`);
-  };
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.master, journal, archive, historyHas, log, ...every };
+  const keep = { dir: dir.master, journal, archive, history, log, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }

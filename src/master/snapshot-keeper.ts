@@ -2,7 +2,9 @@
 //
 //   N1. A snapshot is named in the journal only after it was written, loaded again and compared.
 //   N2. The journal is trimmed up to the older of the two newest snapshots, so that one bad file is survived,
-//       and only what archive and history have on disk.
+//       and only what the archive has on disk.
+//   N3. It waits for the history only while there is room: no promise rests on the history, and a journal that
+//       is never trimmed refuses submits in the end.
 
 import { join } from "node:path";
 import type { Worker as Thread } from "node:worker_threads";
@@ -13,17 +15,18 @@ import { startThread } from "../lib/thread.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
 import { ask } from "./context.ts";
+import type { History } from "./history/history.ts";
 import type { Durable, Loop } from "./loop.ts";
 import { decodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { latestUsable, listSnapshots } from "./snapshots/snapshots.ts";
+import { shareOf } from "./usage-watch.ts";
 
 export interface SnapshotKeeperOptions {
   readonly dir: string;
   readonly journal: Journal;
   readonly archive: Archive;
-  /** Resolves once the history has everything up to an index on disk (A6). */
-  readonly historyHas: (index: number) => Promise<void>;
+  readonly history: Pick<History, "durable" | "trouble">;
   readonly log: Log;
   /** Journal bytes and batches after which a snapshot is made. */
   readonly everyBytes?: number | undefined;
@@ -82,7 +85,7 @@ export class SnapshotKeeper implements AsyncDisposable {
   }
 
   async #make(upTo: number): Promise<void> {
-    const { journal, archive, historyHas, log } = this.#options;
+    const { journal, archive, log } = this.#options;
     const loop = this.#loop;
     if (!loop) return;
     const url = new URL("./snapshot-thread.ts", import.meta.url);
@@ -97,14 +100,30 @@ export class SnapshotKeeper implements AsyncDisposable {
       if (this.#closed) return;
       const made = await maker.finish();
       await archive.flush();
-      await historyHas(made.index);
       await ask({ loop }, { kind: "noteSnapshot", ...made });
       log.info("snapshot taken", { index: made.index, digest: made.digest });
-      const older = (await listSnapshots(this.#dir))[1];
-      if (older) await ask({ loop }, { kind: "trim", below: older.index + 1 });
     } finally {
       await maker.end();
     }
+    const older = (await listSnapshots(this.#dir))[1];
+    if (older && (await this.#mayTrim(older.index))) {
+      await ask({ loop }, { kind: "trim", below: older.index + 1 });
+    }
+  }
+
+  /** N3. */
+  async #mayTrim(upTo: number): Promise<boolean> {
+    const { journal, history, log } = this.#options;
+    const { durable, trouble } = history;
+    if (durable >= upTo) return true;
+    const why = trouble?.message ?? "it is behind";
+    if (shareOf(await journal.usage()) < limits.trimAnywayAt) {
+      log.warn("the journal is not trimmed: it waits for the history", { upTo, durable, why });
+      return false;
+    }
+    const [first, last] = [durable + 1, upTo];
+    log.error("the journal is trimmed although the history lacks batches", { first, last, why });
+    return true;
   }
 }
 

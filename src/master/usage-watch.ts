@@ -1,6 +1,6 @@
 // How full the journal and its disk are (J7): looked at once a second, read by submits and by dispatch.
 
-import type { Journal } from "../journal/journal.ts";
+import type { Journal, JournalUsage } from "../journal/journal.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
 import type { Usage } from "./context.ts";
@@ -11,6 +11,13 @@ const archiveQueueMax = 256 * 1024 * 1024;
 const diskReserve = 64 * 1024 * 1024;
 /** Tasks assigned in one turn: a turn stays short. */
 const dispatchPerTurn = 20_000;
+
+/** 0 to 1: of the engine's quota or the disk, whichever is nearer. */
+export function shareOf({ bytes, bytesMax, diskFree }: JournalUsage): number {
+  // The disk counts as full when what is left would not hold a reserve for outcomes and trims.
+  const ofDisk = diskFree < diskReserve ? 1 : bytes / (bytes + diskFree);
+  return Math.max(bytes / bytesMax, ofDisk);
+}
 
 export class UsageWatch {
   #usage: Usage = { journalBytes: 0, share: 0 };
@@ -50,11 +57,8 @@ export class UsageWatch {
   }
 
   async look(): Promise<void> {
-    const { bytes, bytesMax, diskFree } = await this.#journal.usage();
-    const ofQuota = bytes / bytesMax;
-    // The disk counts as full when what is left would not hold a reserve for outcomes and trims.
-    const ofDisk = diskFree < diskReserve ? 1 : bytes / (bytes + diskFree);
-    this.#usage = { journalBytes: bytes, share: Math.max(ofQuota, ofDisk) };
+    const usage = await this.#journal.usage();
+    this.#usage = { journalBytes: usage.bytes, share: shareOf(usage) };
     const given = this.#given;
     this.#given = dispatchPerTurn;
     if (this.dispatchMax() > given) this.#onRoom();

@@ -88,6 +88,8 @@ export const limits = {
   /** History (A6). */
   historyMs: 7 * 24 * 3_600_000,
   historyBytesMax: 2_000 * mib,
+  /** Journal or disk use from which a trim waits no longer for the history. */
+  trimAnywayAt: 0.5,
   /** Journal or disk use at which submits are refused, dispatch slows, dispatch stops (J7). */
   refuseSubmitsAt: 0.8,
   slowDispatchAt: 0.8,

@@ -4,8 +4,8 @@
 //     loop ──add(index, wall, batch)──▶ queue ──▶ <first>.plain ──sealed──▶ <first>-<last>-….gz
 //
 // It rests on nothing and nothing rests on it: losing the last second of it in a power failure
-// loses no promise, because a trim waits for snapshots and archives, not for this. What it lacks it
-// says.
+// loses no promise, because snapshots and their names do not wait for it, and a trim only while there
+// is room (snapshot-keeper.ts). What it lacks it says.
 //
 //   H1  `add` never waits. What waits for the disk is bounded; past that bound it is dropped,
 //       logged, and from then on among what this history lacks.

@@ -1,0 +1,73 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLog } from "../lib/log.ts";
+import { ApiWorld } from "./api/api-world.fixture.ts";
+import { SnapshotKeeper } from "./snapshot-keeper.ts";
+
+let world: ApiWorld;
+let dir: string;
+let keeper: SnapshotKeeper;
+const logged: string[] = [];
+const waits = "the journal is not trimmed: it waits for the history";
+const goesOn = "the journal is trimmed although the history lacks batches";
+const history = { durable: 0, trouble: undefined };
+
+beforeEach(async () => {
+  world = await ApiWorld.open();
+  dir = mkdtempSync(join(tmpdir(), "skein-snapshots-"));
+  logged.length = 0;
+  history.durable = 0;
+  const log = createLog({
+    level: "info",
+    write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg),
+  });
+  const { journal, archive } = world;
+  keeper = new SnapshotKeeper({ dir, journal, archive, history, log, everyBatches: 1 });
+  keeper.serve(world.master.loop);
+});
+afterEach(async () => {
+  await keeper[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+  rmSync(dir, { recursive: true });
+});
+
+/** What the master appends makes a snapshot. */
+async function snapshot(): Promise<void> {
+  await world.submit([1]);
+  const before = logged.length;
+  const { index } = await world.journal.head();
+  const bytes = new Uint8Array(1);
+  const makeOne = () => {
+    // Nothing comes of it while the one before is not done.
+    keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
+    return logged.slice(before);
+  };
+  await expect.poll(makeOne, { timeout: 10_000 }).toContain("snapshot taken");
+}
+
+function fill(share: number): void {
+  const [bytesMax, diskFree] = [1_000_000, 1_000_000_000];
+  world.journal.usage = async () => ({ bytes: share * bytesMax, bytesMax, diskFree });
+}
+
+test("the journal is trimmed to the older of two snapshots that the history has", async () => {
+  await snapshot();
+  const { index } = await world.journal.head();
+  history.durable = index;
+  await snapshot();
+  await expect.poll(() => world.journal.trimmed()).toBeGreaterThan(0);
+  expect(await world.journal.trimmed()).toBeLessThanOrEqual(index);
+});
+
+test("a history that cannot write holds up no snapshot, and trims only while there is room", async () => {
+  fill(0.1);
+  for (let n = 0; n < 3; n++) await snapshot();
+  await expect.poll(() => logged).toContain(waits);
+  expect(await world.journal.trimmed()).toBe(0);
+  fill(0.6);
+  await snapshot();
+  await expect.poll(() => logged).toContain(goesOn);
+  await expect.poll(() => world.journal.trimmed()).toBeGreaterThan(0);
+});
