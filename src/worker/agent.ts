@@ -20,7 +20,7 @@
 
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import type { JobNumber } from "../protocol/ids.ts";
+import type { JobId, JobNumber } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import type {
   AttemptRange,
@@ -140,6 +140,18 @@ export class Agent {
         if (this.#leader !== undefined) ports.send(this.#leader, [message]);
       },
     );
+  }
+
+  /** Whether an attempt is here and has not ended; it may wait for its turn, or for a slot that starts. */
+  holds(job: JobId, task: number, attempt: number): boolean {
+    const held = new RangeList();
+    this.#orders.ranges(held);
+    this.#lanes.ranges(held, new RangeList());
+    return held.take().some((range) => {
+      if (range.attempt !== attempt || task < range.first) return false;
+      const { descriptor } = this.#jobs.get(range.job) ?? {};
+      return task < range.first + range.count && descriptor?.id === job;
+    });
   }
 
   // ── sessions and terms ─────────────────────────────────────────────────────────────────

@@ -168,7 +168,10 @@ class WorkerProcess implements RunningWorker {
       },
     });
     this.#logs = new LogRequests({
-      readLog: (query, onPart) => this.#executor.readLog(query, onPart),
+      readLog: (query, onPart) =>
+        this.#executor.readLog(query, onPart, (job, task, attempt) =>
+          this.agent.holds(job, task, attempt),
+        ),
       send: (session, chunks) => this.#sessions.send(session, chunks),
       bufferedBytes: (session) => this.#sessions.bufferedBytes(session),
     });

@@ -4,7 +4,7 @@ import { copyFile, link, mkdir, rename } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { systemClock, type Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
-import type { PayloadHash } from "../../protocol/ids.ts";
+import type { JobId, PayloadHash, TaskNumber } from "../../protocol/ids.ts";
 import type { JobDescriptor } from "../../protocol/messages.ts";
 import type { Executor, Slot, SlotHandlers } from "../executor.ts";
 import { AttemptLogs } from "./attempt-logs.ts";
@@ -32,11 +32,20 @@ export interface ExecutorOptions {
   readonly recycleAfter?: number;
 }
 
+type Waits = (job: JobId, task: TaskNumber, attempt: number) => boolean;
+
 export interface SlotExecutor extends Executor {
   /** Kills what a predecessor in this data directory left; to be called before the first start. */
   killLeftovers(): number;
-  /** Hands over parts of a log, waiting for each; returns how to stop. */
-  readLog(query: LogQuery, onPart: (part: LogPart) => void | Promise<void>): () => void;
+  /**
+   * Hands over parts of a log, waiting for each; returns how to stop. `waits` says whether an attempt is still
+   * to come to a slot.
+   */
+  readLog(
+    query: LogQuery,
+    onPart: (part: LogPart) => void | Promise<void>,
+    waits?: Waits,
+  ): () => void;
   /** Stops all slots by force and waits until they are gone and their output is written. */
   close(): Promise<void>;
 }
@@ -96,10 +105,14 @@ class ProcessExecutor implements SlotExecutor {
     return killLeftovers(this.#options.dataDir, this.#options.log);
   }
 
-  readLog(query: LogQuery, onPart: (part: LogPart) => void | Promise<void>): () => void {
-    const isHeld = (job: string, task: number, attempt: number) => {
+  readLog(
+    query: LogQuery,
+    onPart: (part: LogPart) => void | Promise<void>,
+    waits: Waits = () => false,
+  ): () => void {
+    const isHeld: Waits = (job, task, attempt) => {
       for (const slot of this.#slots) if (slot.has(job, task, attempt)) return true;
-      return false;
+      return waits(job, task, attempt);
     };
     return readLog(query, onPart, { logs: this.#support.logs, isHeld });
   }
