@@ -43,7 +43,8 @@ describe("a queue timeout", () => {
     const cluster = new Cluster();
     const job = cluster.submit({ open: true, spec: { timeouts } });
     const input = lines(6_000);
-    for (let part = 0; part < 4; part++) cluster.ask({ kind: "part", job: job.number, part, input });
+    for (let part = 0; part < 4; part++)
+      cluster.ask({ kind: "part", job: job.number, part, input });
     cluster.time += 1_000;
     const ends = endsByTurn(cluster);
     expect(Math.max(...ends)).toBeLessThanOrEqual(limits.sliceTasksMax);
