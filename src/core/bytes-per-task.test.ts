@@ -3,7 +3,11 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  bytesPerInput,
   bytesPerJob,
+  bytesPerPart,
+  bytesPerPayload,
+  bytesPerUse,
   createColumns,
   growColumns,
   offsetBytesPerTask,
@@ -30,7 +34,11 @@ describe("bytes per task (P7)", () => {
   });
 
   it("docs/limits.md says what a job costs", () => {
-    expect(document).toContain(`A job costs ${bytesPerJob} bytes`);
+    const prose = document.replaceAll("\n", " ");
+    expect(prose).toContain(`A job costs ${bytesPerJob} bytes`);
+    expect(prose).toContain(`a part of its inputs costs ${bytesPerPart} and`);
+    expect(prose).toContain(`its lines are here, ${bytesPerInput} more`);
+    expect(prose).toContain(`a stored payload costs ${bytesPerPayload}, and ${bytesPerUse} for`);
   });
 
   it("the columns are as wide as they are counted", () => {

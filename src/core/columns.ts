@@ -2,7 +2,7 @@
 // The columns of a task's running are made when the first task of the job is assigned.
 
 import { taskState } from "../protocol/model.ts";
-import type { Columns, Job, RunColumns } from "./state.ts";
+import type { Columns, Job, Part, RunColumns } from "./state.ts";
 
 /** Bytes per task in `state` and in `run`: what P7 counts. */
 export const stateBytesPerTask = 1;
@@ -10,6 +10,17 @@ export const runBytesPerTask = 4 + 4 + 8 + 8 + 2 + 1;
 export const offsetBytesPerTask = 4;
 /** Fixed bytes that a job costs in memory beside its tasks: measured, rounded up. */
 export const bytesPerJob = 2_048;
+/** Beside its lines: what a part costs, and while its lines are here what holds them. Measured as well. */
+export const bytesPerPart = 96;
+export const bytesPerInput = 400;
+/** A stored payload that is known, and each job, retired or not, that names it. */
+export const bytesPerPayload = 320;
+export const bytesPerUse = 80;
+
+export function bytesOfPart({ bytes, count }: Part): number {
+  if (bytes === null) return bytesPerPart;
+  return bytesPerPart + bytesPerInput + bytes.length + count * offsetBytesPerTask;
+}
 
 export function createColumns(): Columns {
   return {

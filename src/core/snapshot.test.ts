@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { assertState, digestOf } from "../../test/simulator/check-state.ts";
 import { Cluster } from "./cluster.fixture.ts";
-import { createDigestMemory, digest, renewDigestMemory } from "./digest.ts";
+import { createDigestMemory, digest, digestAhead, renewDigestMemory } from "./digest.ts";
 import { decodeState, encodeState } from "./snapshot.ts";
 
 function busy(): Cluster {
@@ -65,6 +65,21 @@ describe("the digest", () => {
     cluster.wait(10_000);
     const first = cluster.submit();
     cluster.submit({ spec: { after: [{ job: first.id, mode: "all" }] } });
+    expect(digest(cluster.state, memory)).toBe(digestOf(cluster.state));
+  });
+
+  it("is the same when very many jobs were hashed ahead of it, a bounded number a turn", () => {
+    const cluster = new Cluster();
+    const memory = renewDigestMemory(cluster.state);
+    for (let i = 0; i < 2_500; i++) cluster.submit();
+    const { jobs } = cluster.state.touched;
+    const left: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      digestAhead(cluster.state, memory);
+      left.push(jobs.size);
+    }
+    expect(left).toEqual([2_300, 2_100, 2_000, 2_000]);
+    cluster.worker("w");
     expect(digest(cluster.state, memory)).toBe(digestOf(cluster.state));
   });
 

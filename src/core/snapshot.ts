@@ -5,6 +5,7 @@ import { taskState } from "../protocol/model.ts";
 import { readyChanged, reserve } from "./classes.ts";
 import { freeAt } from "./commands/payloads.ts";
 import { deriveTasksOn } from "./on-worker.ts";
+import { sumAnew } from "./sums.ts";
 import { addTimer } from "./timers.ts";
 import { createState } from "./state.ts";
 import type { Job, State, TaskClass, Worker } from "./state.ts";
@@ -41,7 +42,7 @@ export function encodeState(state: State): Plain {
 }
 
 function encodeJob(job: Job): Plain {
-  const { tasks, paired: _paired, ...rest } = job;
+  const { tasks, paired: _paired, otherA: _a, otherB: _b, ...rest } = job;
   const { count, run } = tasks;
   return plain({
     ...rest,
@@ -120,6 +121,7 @@ export function decodeState(data: Plain): State {
     const job = decodeJob(item);
     state.jobs.set(job.number, job);
     state.jobNumbers.set(job.id, job.number);
+    sumAnew(job);
     derive(state, job);
     deriveTasksOn(state, job);
   }
@@ -188,6 +190,8 @@ function decodeJob(item: Loose): Job {
     waitsFor: new Set(item["waitsFor"] as number[]),
     dependents: new Set(item["dependents"] as number[]),
     paired: new Set(),
+    otherA: 0,
+    otherB: 0,
     payloads: new Map(pairs(item["payloads"])),
     deaths: new Map(pairs(item["deaths"])),
     parts: (item["parts"] as Loose[]).map((part) => ({

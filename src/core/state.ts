@@ -122,6 +122,9 @@ export interface Job {
   /** Digest of the columns, kept as they change. */
   sumA: number;
   sumB: number;
+  /** Derived: digest of parts, payloads and dependents, kept as they change, see sums.ts. */
+  otherA: number;
+  otherB: number;
 }
 
 export type Amount = readonly [name: string, thousandths: number];

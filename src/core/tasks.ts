@@ -10,6 +10,7 @@ import { book, unbook } from "./accounting.ts";
 import { readyChanged } from "./classes.ts";
 import {
   attemptOf,
+  bytesOfPart,
   isHeld,
   runBytesPerTask,
   runColumns,
@@ -19,6 +20,7 @@ import {
 } from "./columns.ts";
 import { assert, present } from "./invariants.ts";
 import { addTasksOn } from "./on-worker.ts";
+import { sumPart } from "./sums.ts";
 import { addTimer } from "./timers.ts";
 import type { Job, RunColumns, State, Worker } from "./state.ts";
 
@@ -216,11 +218,14 @@ function useKey(state: State, job: Job, change: number): void {
 /** Inputs leave the heap part by part, when all tasks of a part have ended. */
 function dropInput(state: State, job: Job, task: number): void {
   const part = present(partOf(job, task), `part of task ${job.id}/${task}`);
+  sumPart(job, part, -1);
   part.left--;
+  sumPart(job, part, 1);
   if (part.left > 0 || part.bytes === null) return;
-  state.bytes -= part.bytes.length + part.count * 4;
+  state.bytes -= bytesOfPart(part);
   part.bytes = null;
   part.offsets = null;
+  state.bytes += bytesOfPart(part);
 }
 
 export function partOf(job: Job, task: number): Job["parts"][number] | undefined {

@@ -13,7 +13,7 @@
 //       snapshot and journal before anything else. The request that threw is not decided again.
 //   M5. This master leads iff its own `elected` is applied (L2); before that every request waits.
 
-import { digest, renewDigestMemory } from "../core/digest.ts";
+import { digest, digestAhead, renewDigestMemory } from "../core/digest.ts";
 import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
 import { decide, openTurn } from "../core/machine.ts";
@@ -288,6 +288,7 @@ export class Loop {
   }
 
   #stateDigest(turn: Turn): void {
+    digestAhead(this.#state, this.#memory);
     const batches = turn.index - this.#digestIndex;
     const quiet = turn.time - this.#digestTime < limits.digestMs;
     if (batches < limits.digestBatches && (quiet || batches < 2)) return;

@@ -3,13 +3,16 @@
 
 import { stateOf, isHeld, sumTask, workerOf } from "../../src/core/columns.ts";
 import {
+  bytesOfPart,
   bytesPerJob,
-  offsetBytesPerTask,
+  bytesPerPayload,
+  bytesPerUse,
   runBytesPerTask,
   stateBytesPerTask,
 } from "../../src/core/columns.ts";
 import { createDigestMemory, digest } from "../../src/core/digest.ts";
 import { tasksOn } from "../../src/core/on-worker.ts";
+import { sumAnew } from "../../src/core/sums.ts";
 import type { Job, Queue, State, Worker } from "../../src/core/state.ts";
 import { taskState } from "../../src/protocol/model.ts";
 
@@ -88,6 +91,9 @@ function checkJob(state: State, job: Job, counted: Counted): void {
   same(tasks.held, held, `${name} held`);
   same(job.sumA, copy.sumA, `${name} sumA`);
   same(job.sumB, copy.sumB, `${name} sumB`);
+  sumAnew(copy);
+  same(job.otherA, copy.otherA, `${name} otherA`);
+  same(job.otherB, copy.otherB, `${name} otherB`);
   checkParts(job, counted);
   checkEnd(state, job, counts);
   countJob(job, counts, held, counted);
@@ -117,7 +123,7 @@ function checkParts(job: Job, counted: Counted): void {
     same(part.left, left, `${where} left`);
     if (part.count > 0)
       holds((part.bytes !== null) === left > 0, `${where}: inputs and left differ`);
-    if (part.bytes !== null) counted.bytes += part.bytes.length + part.count * offsetBytesPerTask;
+    counted.bytes += bytesOfPart(part);
   }
   same(job.tasks.count, first, `job ${job.number} count`);
 }
@@ -256,6 +262,9 @@ function checkKeys(state: State, counted: Counted): void {
 
 /** Retired jobs still use theirs until the archive forgets them. */
 function checkPayloads(state: State, counted: Counted): void {
+  counted.bytes += state.payloads.size * bytesPerPayload;
+  for (const job of state.jobs.values()) counted.bytes += job.payloads.size * bytesPerUse;
+  for (const { uses } of state.kept.values()) counted.bytes += uses.length * bytesPerUse;
   for (const [hash, uses] of counted.payloads) {
     const known = state.payloads.get(hash);
     holds((known?.uses ?? 0) >= uses, `payload ${hash} is used ${uses} times, it says less`);

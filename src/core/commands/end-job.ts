@@ -1,11 +1,12 @@
 // How a job ends: when it is closed and each of its tasks has ended. And how it leaves the state (A2).
 
 import { taskState } from "../../protocol/model.ts";
-import { bytesPerJob, runBytesPerTask, stateBytesPerTask } from "../columns.ts";
+import { bytesOfPart, bytesPerJob, runBytesPerTask, stateBytesPerTask } from "../columns.ts";
 import type { Effect } from "../effect.ts";
 import type { Retired } from "../entry.ts";
 import { assert, present } from "../invariants.ts";
 import type { Job, State } from "../state.ts";
+import { sumDependent } from "../sums.ts";
 import { keepForArchive } from "./payloads.ts";
 
 export function unended(job: Job): number {
@@ -35,8 +36,9 @@ export function endJobIfDone(state: State, job: Job, effects: Effect[]): void {
   for (const dependent of job.dependents) state.unsettled.set(dependent, 0);
   for (const upstream of [...job.waitsFor, ...job.pairedWith]) {
     const other = state.jobs.get(upstream);
-    other?.dependents.delete(job.number);
-    other?.paired.delete(job.number);
+    if (!other?.dependents.delete(job.number)) continue;
+    other.paired.delete(job.number);
+    sumDependent(other, job.number, -1);
     state.touched.jobs.add(upstream);
   }
   dropKey(state, job);
@@ -75,5 +77,6 @@ export function applyRetired(state: State, entry: Retired, effects: Effect[]): v
   state.jobNumbers.delete(job.id);
   const perTask = stateBytesPerTask + (job.tasks.run === null ? 0 : runBytesPerTask);
   state.bytes -= bytesPerJob + job.tasks.count * perTask;
+  for (const part of job.parts) state.bytes -= bytesOfPart(part);
   state.touched.jobs.add(job.number);
 }

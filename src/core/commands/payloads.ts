@@ -1,21 +1,30 @@
 // Stored payloads and who uses them. A payload is freed by an entry, never by one master's judgement (A1).
 
 import { limits } from "../../protocol/limits.ts";
+import { bytesPerPayload, bytesPerUse } from "../columns.ts";
 import type { Effect } from "../effect.ts";
 import type { Forgotten, PayloadsFreed } from "../entry.ts";
 import type { Answer } from "../refusal.ts";
 import type { Job, PayloadUse, State } from "../state.ts";
+import { sumPayload } from "../sums.ts";
 import { addTimer } from "../timers.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 
 export function useStored(state: State, job: Job, hash: string, bundle = false): void {
-  job.payloads.set(hash, (job.payloads.get(hash) ?? 0) + 1);
+  const before = job.payloads.get(hash) ?? 0;
+  job.payloads.set(hash, before + 1);
+  if (before > 0) sumPayload(job, hash, before, -1);
+  else state.bytes += bytesPerUse;
+  sumPayload(job, hash, before + 1, 1);
   const use = state.payloads.get(hash);
   if (use) {
     use.uses++;
     use.freeSince = -1;
-  } else state.payloads.set(hash, { uses: 1, freeSince: -1, bundle });
+  } else {
+    state.payloads.set(hash, { uses: 1, freeSince: -1, bundle });
+    state.bytes += bytesPerPayload;
+  }
 }
 
 export function unuse(state: State, hash: string, uses: number): void {
@@ -36,13 +45,16 @@ export function keepForArchive(state: State, job: Job): void {
     const own = hash === bundle ? 1 : 0;
     if (own > 0) unuse(state, hash, own);
     if (count > own) uses.push([hash, count - own]);
+    else state.bytes -= bytesPerUse;
   }
   if (uses.length > 0) state.kept.set(job.number, { endedWall: job.endedWall, uses });
 }
 
 export function applyForgotten(state: State, entry: Forgotten, effects: Effect[]): void {
   for (const number of entry.jobs) {
-    for (const [hash, uses] of state.kept.get(number)?.uses ?? []) unuse(state, hash, uses);
+    const kept = state.kept.get(number)?.uses ?? [];
+    for (const [hash, uses] of kept) unuse(state, hash, uses);
+    state.bytes -= kept.length * bytesPerUse;
     state.kept.delete(number);
   }
   effects.push({ kind: "forgotten", jobs: entry.jobs });
@@ -76,6 +88,8 @@ export function freeAt(use: PayloadUse): number {
 }
 
 export function applyPayloadsFreed(state: State, entry: PayloadsFreed, effects: Effect[]): void {
-  for (const hash of entry.hashes) state.payloads.delete(hash);
+  for (const hash of entry.hashes) {
+    if (state.payloads.delete(hash)) state.bytes -= bytesPerPayload;
+  }
   effects.push({ kind: "payloadsFreed", hashes: entry.hashes });
 }

@@ -7,10 +7,12 @@ import { taskState } from "../../protocol/model.ts";
 import type { JobSpec } from "../../protocol/model.ts";
 import { armJobTimers, classKeyOf, sortedAmounts } from "../classes.ts";
 import {
+  bytesOfPart,
+  bytesPerInput,
   bytesPerJob,
+  bytesPerPart,
   createColumns,
   growColumns,
-  offsetBytesPerTask,
   runBytesPerTask,
   stateBytesPerTask,
   sumTask,
@@ -20,7 +22,8 @@ import type { JobClosed, JobCreated, PartAdded, RequestKey } from "../entry.ts";
 import { present } from "../invariants.ts";
 import { refuse } from "../refusal.ts";
 import type { Answer, Refusal } from "../refusal.ts";
-import type { Job, State } from "../state.ts";
+import type { Job, Part, State } from "../state.ts";
+import { sumDependent, sumPart } from "../sums.ts";
 import { wake } from "../tasks.ts";
 import { addTimer } from "../timers.ts";
 import { emit } from "../turn.ts";
@@ -93,7 +96,8 @@ function checkRoom(state: State, request: SubmitRequest): Refusal | undefined {
 
 /** P7: past the limit a submit is told to come back. */
 function roomFor(state: State, name: string, parts: readonly PartInput[]): Refusal | undefined {
-  const more = parts.reduce((sum, part) => sum + part.bytes.length + part.count * 32, 0);
+  const each = bytesPerPart + bytesPerInput;
+  const more = parts.reduce((sum, part) => sum + part.bytes.length + part.count * 32 + each, 0);
   if (state.bytes + more > limits.stateBytesMax) {
     return refuse("overloaded", "The cluster's memory for queued work is full.", { retryAfter: 5 });
   }
@@ -171,6 +175,8 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
     deaths: new Map(),
     sumA: 0,
     sumB: 0,
+    otherA: 0,
+    otherB: 0,
   };
   state.jobs.set(job.number, job);
   state.jobNumbers.set(job.id, job.number);
@@ -179,7 +185,9 @@ export function applyJobCreated(state: State, entry: JobCreated, effects: Effect
   state.totals.submitted++;
   present(state.queues.get(spec.queue), `queue ${spec.queue}`).jobs++;
   for (const upstream of [...entry.waitsFor, ...entry.pairedWith]) {
-    present(state.jobs.get(upstream), `job ${upstream}`).dependents.add(job.number);
+    const other = present(state.jobs.get(upstream), `job ${upstream}`);
+    if (!other.dependents.has(job.number)) sumDependent(other, job.number, 1);
+    other.dependents.add(job.number);
     state.touched.jobs.add(upstream);
   }
   for (const upstream of entry.pairedWith) state.jobs.get(upstream)?.paired.add(job.number);
@@ -252,7 +260,7 @@ export function applyPartAdded(state: State, entry: PartAdded, effects: Effect[]
   growColumns(job.tasks, entry.count);
   job.tasks.counts[taskState.waiting] = (job.tasks.counts[taskState.waiting] ?? 0) + entry.count;
   for (let task = first; task < first + entry.count; task++) sumTask(job, task, 1);
-  job.parts.push({
+  const made: Part = {
     first,
     count: entry.count,
     createdTime: state.time,
@@ -260,10 +268,12 @@ export function applyPartAdded(state: State, entry: PartAdded, effects: Effect[]
     bytes: entry.bytes,
     offsets: splitLines(entry.bytes, entry.count),
     left: entry.count,
-  });
+  };
+  job.parts.push(made);
+  sumPart(job, made, 1);
   for (const hash of entry.payloads) useStored(state, job, hash);
   const perTask = stateBytesPerTask + (job.tasks.run === null ? 0 : runBytesPerTask);
-  state.bytes += entry.bytes.length + entry.count * (offsetBytesPerTask + perTask);
+  state.bytes += bytesOfPart(made) + entry.count * perTask;
   present(state.queues.get(job.spec.queue), "queue").waiting += entry.count;
   if (isFree(state, job)) wake(state, job, first, entry.count);
   else state.unsettled.set(job.number, Math.min(first, state.unsettled.get(job.number) ?? first));
