@@ -82,6 +82,8 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
     beat = clock.after(pingMs, ping);
   });
   socket.on("message", (data: Buffer) => {
+    // What stands behind a frame that was not taken is not taken either: it would count as recorded up to there.
+    if (wire.closing) return;
     quiet = 0;
     try {
       const messages = wire.read(data);
@@ -94,7 +96,7 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
       // A worker that says what no master takes would say it again.
       if (error instanceof MessageError) {
         const message = `This master cannot take what the worker says: ${why}.`;
-        wire.send([{ kind: "refuse", code: "bad_request", message }]);
+        wire.send([{ kind: "refuse", code: error.code, message }]);
       }
       wire.close(`a frame could not be read: ${why}`);
     }
@@ -116,6 +118,7 @@ class Wire implements Connection {
   #received = 0;
   #queue: MasterMessage[] = [];
   #flushing = false;
+  closing = false;
 
   constructor(socket: WebSocket, remote: string) {
     this.#socket = socket;
@@ -134,6 +137,7 @@ class Wire implements Connection {
   }
 
   close(reason: string): void {
+    this.closing = true;
     this.#flush();
     // A close frame holds 123 bytes.
     this.#socket.close(1000, reason.replace(/[^\x20-\x7e]/g, "?").slice(0, 120));

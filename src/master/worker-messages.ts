@@ -4,6 +4,8 @@
 //   E1. One session is one life of one worker: what registers is what said hello.
 //   E2. A range is as large as a worker can hold, so that no loop over its tasks is a stall.
 //   E3. A block of outcomes decodes, and its reasons are known: the journal keeps it as it came (W11).
+//   E4. What is wrong is a refusal, since the worker would say it again; words for people that are merely too
+//       long are cut.
 
 import type { Incarnation, WorkerId } from "../protocol/ids.ts";
 import { namePattern } from "../protocol/ids.ts";
@@ -12,9 +14,16 @@ import type { WorkerMessage } from "../protocol/messages.ts";
 import { endReasons } from "../protocol/model.ts";
 import { decodeOutcomes, decodeStored, outcomeItem, storedBit } from "../protocol/outcome-block.ts";
 
-/** What is wrong with a message, for whoever writes the worker. */
+/** What is wrong with a message, for whoever runs or writes the worker. */
 export class MessageError extends Error {
   override readonly name = "MessageError";
+  readonly code: "bad_request" | "protocol_version";
+
+  /** `protocol_version`: what a newer worker may well say. */
+  constructor(message: string, code: MessageError["code"] = "bad_request") {
+    super(message);
+    this.code = code;
+  }
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -36,7 +45,7 @@ export class WorkerMessages {
   /** The messages of a frame. @throws MessageError */
   check(messages: readonly unknown[]): readonly WorkerMessage[] {
     for (const message of messages) this.#message(fields(message, "a message"));
-    return messages as readonly WorkerMessage[];
+    return (messages as readonly WorkerMessage[]).map(shortened);
   }
 
   #message(message: Fields): void {
@@ -52,9 +61,11 @@ export class WorkerMessages {
       case "logChunk":
         return checkLogChunk(message);
       case "goodbye":
-        return text(message, "reason");
-      default:
-        throw new MessageError(`a message of unknown kind: ${shown(message["kind"])}`);
+        return text(message, "reason", Infinity);
+      default: {
+        const what = `a message of unknown kind: ${shown(message["kind"])}`;
+        throw new MessageError(what, "protocol_version");
+      }
     }
   }
 
@@ -127,10 +138,13 @@ function checkBlock(block: Fields): void {
     const columns = decodeOutcomes(bytes);
     for (let i = 0; i < columns.count; i++) {
       const code = columns.codes[i] ?? 0;
-      if (!reasonCodes.has(code & ~storedBit)) throw new RangeError(`unknown end reason ${code}`);
+      if (!reasonCodes.has(code & ~storedBit)) {
+        throw new MessageError(`unknown end reason ${code & ~storedBit}`, "protocol_version");
+      }
       if ((code & storedBit) !== 0) decodeStored(outcomeItem(columns, i).value);
     }
   } catch (error) {
+    if (error instanceof MessageError) throw error;
     throw new MessageError(`a block cannot be read: ${(error as Error).message}`);
   }
 }
@@ -144,7 +158,7 @@ function checkProgress(progress: Fields): void {
     if (typeof percent !== "number" || !(percent >= 0 && percent <= 100)) {
       throw wrong("percent", percent, "0 to 100");
     }
-    if (message !== undefined) text(of, "message", limits.errorBytesMax);
+    if (message !== undefined) text(of, "message", Infinity);
   }
   const load = fields(progress["load"], "load");
   for (const name of ["slotsBusy", "slots", "spoolBytes", "memoryFreeMiB", "diskFreeBytes"]) {
@@ -158,7 +172,7 @@ function checkLogChunk(chunk: Fields): void {
   const { bytes, end, problem } = chunk;
   if (!(bytes instanceof Uint8Array)) throw wrong("a log chunk's bytes", bytes, "bytes");
   if (typeof end !== "boolean") throw wrong("end", end, "true or false");
-  if (problem !== undefined) text(chunk, "problem", limits.errorBytesMax);
+  if (problem !== undefined) text(chunk, "problem", Infinity);
 }
 
 /** E2. */
@@ -172,6 +186,25 @@ function checkRanges(ranges: readonly unknown[], name: string): void {
     tasks += count;
   }
   if (tasks > rangeTasksMax) throw new MessageError(`${name} names ${tasks} tasks`);
+}
+
+/** E4. */
+function shortened(message: WorkerMessage): WorkerMessage {
+  if (message.kind === "goodbye") return { ...message, reason: cut(message.reason, textMax) };
+  if (message.kind === "logChunk" && message.problem !== undefined) {
+    return { ...message, problem: cut(message.problem, limits.errorBytesMax) };
+  }
+  if (message.kind !== "progress") return message;
+  const tasks = message.tasks.map((task) =>
+    task.message === undefined
+      ? task
+      : { ...task, message: cut(task.message, limits.errorBytesMax) },
+  );
+  return { ...message, tasks };
+}
+
+function cut(text: string, max: number): string {
+  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }
 
 // ── one field ──────────────────────────────────────────────────────────────────────────────
