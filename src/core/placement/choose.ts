@@ -7,7 +7,7 @@
 import { fitCount, slotCount } from "../accounting.ts";
 import type { Job, State, TaskClass, Worker } from "../state.ts";
 import { aheadDepth, givesWay } from "./ahead.ts";
-import { isKept, isSuitable } from "./filters.ts";
+import { isKept, isOpen, isSuitable } from "./filters.ts";
 import { Heap } from "./heap.ts";
 
 /** The workers as one call sees them. */
@@ -49,9 +49,7 @@ export interface Choice {
 }
 
 export function openRoom(state: State, looks: number): Room {
-  const workers = [...state.workers.values()].filter(
-    (worker) => worker.state === "active" && worker.term === state.term,
-  );
+  const workers = [...state.workers.values()].filter((worker) => isOpen(state, worker));
   const mostFree = new Map<string, number>();
   for (const worker of workers) {
     if (worker.aheadCount > 0) continue;
@@ -92,7 +90,7 @@ function shapeOf(room: Room, job: Job, own: TaskClass): Shape {
   if (known) return known;
   const { state } = room;
   room.looks -= room.workers.length;
-  const suitable = room.workers.filter((worker) => isSuitable(state, job, own, worker));
+  const suitable = room.workers.filter((worker) => isSuitable(state, job, worker));
   const seats: Seat[] = [];
   for (const worker of suitable) {
     if (state.reserved.has(worker.number) || !hasRoom(worker, job)) continue;
@@ -127,7 +125,7 @@ function avoidedFor(
   const deaths = job.deaths.get(task);
   if (!deaths) return none;
   const other = shape.suitable.some(
-    (worker) => !deaths.includes(worker.number) && !isKept(room.state, job, own, worker),
+    (worker) => !deaths.includes(worker.number) && !isKept(room.state, own, worker),
   );
   return other ? deaths : none;
 }
@@ -147,7 +145,7 @@ function chooseFree(
   const scoreOf = (worker: Worker, bonus: number) =>
     hasRoom(worker, job) ? bonus + emptiness(job, worker) : 0;
   let best = firstOf(room, shape.free, avoided, ({ worker, bonus }) => scoreOf(worker, bonus));
-  for (const worker of othersKept(room, shape, job, own, avoided)) {
+  for (const worker of othersKept(room, shape, own, avoided)) {
     const bonus = preferredCount(job, worker) * 10_000;
     const seat = { worker, bonus, score: scoreOf(worker, bonus) };
     if (seat.score > 0 && (!best || isBetter(seat, best))) best = seat;
@@ -181,17 +179,19 @@ function firstOf(
   return found;
 }
 
+const noWorkers: Worker[] = [];
+
 /** Reserved workers that this class may have all the same: its own, and those of less urgent ones. */
 function othersKept(
   room: Room,
   shape: Shape,
-  job: Job,
   own: TaskClass,
   avoided: readonly number[],
 ): Worker[] {
+  if (shape.kept.length === 0) return noWorkers;
   room.looks -= shape.kept.length;
   return shape.kept.filter(
-    (worker) => !avoided.includes(worker.number) && !isKept(room.state, job, own, worker),
+    (worker) => !avoided.includes(worker.number) && !isKept(room.state, own, worker),
   );
 }
 
@@ -242,7 +242,7 @@ function chooseAhead(
     return givesWay(room.state, job, worker, stuck) ? 0 : count;
   };
   let best = firstOf(room, seats, none, scoreOf);
-  for (const worker of othersKept(room, shape, job, own, none)) {
+  for (const worker of othersKept(room, shape, own, none)) {
     const seat: Seat = { worker, bonus: 0, score: 0 };
     seat.score = scoreOf(seat);
     if (seat.score > 0 && (!best || isBetter(seat, best))) best = seat;

@@ -1,7 +1,7 @@
 // Why a task does not go to a worker, or does not go anywhere: ordered filters, each of which says so in one
 // sentence (S5). `place` and `explain` ask the same ones, so that the answer is the truth.
 
-import { fitCount, slotCount } from "../accounting.ts";
+import { fitCount } from "../accounting.ts";
 import { makeClass } from "../classes.ts";
 import type { Job, Queue, State, TaskClass, Worker } from "../state.ts";
 
@@ -18,17 +18,18 @@ export const workerFilters: readonly WorkerFilter[] = [
     name: "state",
     passing: true,
     refuses(state, _job, _own, worker) {
+      if (isOpen(state, worker)) return undefined;
       if (worker.state === "suspect") return "has been silent for a few seconds";
       if (worker.state === "draining" || worker.state === "drained") return "is draining";
       if (worker.state !== "active") return `is ${worker.state}`;
-      if (worker.term !== state.term) return "has not registered with the new leader yet";
-      return undefined;
+      return "has not registered with the new leader yet";
     },
   },
   {
     name: "labels",
     passing: false,
     refuses(_state, job, _own, worker) {
+      if (hasLabels(job, worker)) return undefined;
       for (const name of Object.keys(job.spec.needs.required)) {
         const wanted = job.spec.needs.required[name];
         if (worker.info.labels[name] === wanted) continue;
@@ -42,6 +43,7 @@ export const workerFilters: readonly WorkerFilter[] = [
     name: "size",
     passing: false,
     refuses(_state, job, _own, worker) {
+      if (isLargeEnough(job, worker)) return undefined;
       for (const [name, amount] of job.amounts) {
         const total = worker.total.get(name) ?? 0;
         if (total < amount) return `needs ${words(name, amount)}, has ${words(name, total)} in all`;
@@ -53,12 +55,9 @@ export const workerFilters: readonly WorkerFilter[] = [
     name: "reserved",
     passing: true,
     refuses(state, _job, own, worker) {
-      const other = state.reserved.get(worker.number);
-      if (!other || other === own || other.priority < own.priority) return undefined;
-      // A class that may not run now, since its queue is paused or full, keeps nobody waiting.
-      const queue = state.queues.get(other.queue);
-      if (!queue || queueRoom(queue) === 0) return undefined;
-      return "is reserved for larger tasks that waited long";
+      return isKept(state, own, worker)
+        ? "is reserved for larger tasks that waited long"
+        : undefined;
     },
   },
   {
@@ -80,21 +79,36 @@ export const workerFilters: readonly WorkerFilter[] = [
 
 /** All filters before "free": may the worker ever, or soon, take tasks of this job? */
 export function isEligible(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
-  return isSuitable(state, job, own, worker) && !isKept(state, job, own, worker);
+  return isSuitable(state, job, worker) && !isKept(state, own, worker);
 }
 
-/** The filters that ask what a task needs, not whose it is: alike for all classes of one shape. */
-export function isSuitable(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
-  return suits.every((filter) => filter.refuses(state, job, own, worker) === undefined);
+/** State, labels and size: what a task needs, not whose it is. Alike for all classes of one shape. */
+export function isSuitable(state: State, job: Job, worker: Worker): boolean {
+  return isOpen(state, worker) && isLargeEnough(job, worker) && hasLabels(job, worker);
+}
+
+/** Anything may be given to it. */
+export function isOpen(state: State, worker: Worker): boolean {
+  return worker.state === "active" && worker.term === state.term;
+}
+
+function hasLabels(job: Job, worker: Worker): boolean {
+  const { required } = job.spec.needs;
+  return Object.keys(required).every((name) => worker.info.labels[name] === required[name]);
+}
+
+function isLargeEnough(job: Job, worker: Worker): boolean {
+  return job.amounts.every(([name, amount]) => amount <= (worker.total.get(name) ?? 0));
 }
 
 /** The worker is reserved, and not for this class. */
-export function isKept(state: State, job: Job, own: TaskClass, worker: Worker): boolean {
-  return keeps.some((filter) => filter.refuses(state, job, own, worker) !== undefined);
+export function isKept(state: State, own: TaskClass, worker: Worker): boolean {
+  const other = state.reserved.get(worker.number);
+  if (!other || other === own || other.priority < own.priority) return false;
+  // A class that may not run now, since its queue is paused or full, keeps nobody waiting.
+  const queue = state.queues.get(other.queue);
+  return queue !== undefined && queueRoom(queue) > 0;
 }
-
-const keeps = workerFilters.filter(({ name }) => name === "reserved");
-const suits = workerFilters.filter(({ name }) => name !== "free" && name !== "reserved");
 
 /** As workers are: nothing but another worker could change it. */
 export function couldEverRun(state: State, job: Job, worker: Worker): boolean {
@@ -102,10 +116,6 @@ export function couldEverRun(state: State, job: Job, worker: Worker): boolean {
   return workerFilters.every(
     (filter) => filter.passing || filter.refuses(state, job, own, worker) === undefined,
   );
-}
-
-export function isLargeEnough(job: Job, worker: Worker): boolean {
-  return slotCount(worker, job.amounts, 1) > 0;
 }
 
 /** How many more of the queue's tasks may be assigned now. */

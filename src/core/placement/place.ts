@@ -41,7 +41,7 @@ export interface Placed {
  * What one call may cost, in looks at a worker (some 50 ns): a turn must be short however many jobs, classes
  * and workers there are (K7). What is left over comes in the next turn.
  */
-const looksPerTurn = 40_000;
+const looksPerTurn = 25_000;
 const looksPerRun = 40;
 const looksPerClass = 6;
 
@@ -62,6 +62,7 @@ function fill(turn: Turn, options: PlaceOptions, stuck: TaskClass[]): boolean {
   stuck.push(...passed.slice(0, stuckClassesMax));
   const lines = linesOf(state, totals);
   let left = options.tasksMax;
+  let runs = 0;
   while (left > 0 && room.looks > 0) {
     const line = lines.pop();
     const own = line?.classes.first;
@@ -69,6 +70,7 @@ function fill(turn: Turn, options: PlaceOptions, stuck: TaskClass[]): boolean {
     const fair = fairCount(state, totals, line, own, lines.first);
     const placed = placeSome(turn, line.queue, own, { room, stuck, most: left, fair });
     room.looks -= placed === 0 ? looksPerClass : looksPerRun;
+    if (placed > 0) runs++;
     left -= placed;
     if (placed === 0 && own.ready > 0) {
       stuck.push(own);
@@ -79,22 +81,18 @@ function fill(turn: Turn, options: PlaceOptions, stuck: TaskClass[]): boolean {
     line.share = shareOf(totals, line.queue);
     lines.push(line);
   }
-  return endCall(state, stuck, left < options.tasksMax, room.looks <= 0);
+  if (room.looks > 0) state.passedOver.clear();
+  else passOver(state, stuck, runs);
+  return room.looks <= 0;
 }
 
 /**
- * A call that found nothing before its work was used up is gone on with where it stopped: else the same classes
- * without room would hide those behind them for ever. Any other one starts with the most urgent class again.
+ * A call whose work went into classes without room is gone on with where it stopped: else these would hide those
+ * behind them for ever. Any other one starts with the most urgent class again.
  */
-function endCall(
-  state: State,
-  stuck: readonly TaskClass[],
-  placed: boolean,
-  stopped: boolean,
-): boolean {
-  if (placed || !stopped) state.passedOver.clear();
+function passOver(state: State, stuck: readonly TaskClass[], runs: number): void {
+  if (runs * looksPerRun * 2 >= looksPerTurn) state.passedOver.clear();
   else for (const { key } of stuck) state.passedOver.add(key);
-  return stopped;
 }
 
 function passedBefore(state: State): TaskClass[] {
@@ -117,7 +115,7 @@ interface Line {
 function linesOf(state: State, totals: ReadonlyMap<string, number>): Heap<Line> {
   const byQueue = new Map<string, TaskClass[]>();
   for (const own of state.classes.values()) {
-    if (state.passedOver.has(own.key)) continue;
+    if (state.passedOver.size > 0 && state.passedOver.has(own.key)) continue;
     const classes = byQueue.get(own.queue);
     if (classes) classes.push(own);
     else byQueue.set(own.queue, [own]);
@@ -132,15 +130,12 @@ function linesOf(state: State, totals: ReadonlyMap<string, number>): Heap<Line> 
   return new Heap(lines, goesBefore);
 }
 
+/** By priority, then age. */
 function isMoreUrgent(a: TaskClass, b: TaskClass): boolean {
-  return byUrgency(a, b) < 0;
-}
-
-function byUrgency(a: TaskClass, b: TaskClass): number {
-  if (a.priority !== b.priority) return b.priority - a.priority;
+  if (a.priority !== b.priority) return a.priority > b.priority;
   const headA = a.jobs[a.head] ?? 0;
   const headB = b.jobs[b.head] ?? 0;
-  return headA === headB ? byText(a.key, b.key) : headA - headB;
+  return headA === headB ? byText(a.key, b.key) < 0 : headA < headB;
 }
 
 function totalAmounts(workers: readonly Worker[]): ReadonlyMap<string, number> {
