@@ -86,25 +86,47 @@ export function assign(
 
 /** An assigned task goes back: to ready at once, or to back-off until `until`. Its worker is not told. */
 export function unassign(state: State, job: Job, task: number, until: number): void {
-  const run = runOf(state, job);
-  assert(stateOf(job.tasks, task) === taskState.assigned, `task ${job.id}/${task} is not assigned`);
-  const queue = present(state.queues.get(job.spec.queue), "queue");
-  queue.assigned--;
-  queue.waiting++;
-  useKey(state, job, -1);
-  sumTask(job, task, -1);
-  run.worker[task] = 0;
-  sumTask(job, task, 1);
-  state.touched.jobs.add(job.number);
-  if (until > state.time) {
-    move(job, task, taskState.assigned, taskState.backoff);
-    run.since[task] = until - job.createdTime;
-    addTimer(state.timers, { at: until, kind: "backoff", job: job.number, task });
+  if (until <= state.time) {
+    unassignRange(state, job, task, 1);
     return;
   }
-  move(job, task, taskState.assigned, taskState.ready);
-  run.since[task] = state.time - job.createdTime;
-  becameReady(state, job, task, 1);
+  takeBack(state, job, { first: task, count: 1, to: taskState.backoff, since: until });
+  addTimer(state.timers, { at: until, kind: "backoff", job: job.number, task });
+}
+
+/** Assigned tasks of a range are ready again: very many at once when a worker is lost (K7). */
+export function unassignRange(state: State, job: Job, first: number, many: number): void {
+  takeBack(state, job, { first, count: many, to: taskState.ready, since: state.time });
+  becameReady(state, job, first, many);
+}
+
+function takeBack(
+  state: State,
+  job: Job,
+  range: {
+    readonly first: number;
+    readonly count: number;
+    readonly to: number;
+    readonly since: number;
+  },
+): void {
+  const run = runOf(state, job);
+  const since = range.since - job.createdTime;
+  for (let task = range.first; task < range.first + range.count; task++) {
+    assert(job.tasks.state[task] === taskState.assigned, `task ${job.id}/${task} is not assigned`);
+    sumTask(job, task, -1);
+    job.tasks.state[task] = range.to;
+    run.worker[task] = 0;
+    run.since[task] = since;
+    sumTask(job, task, 1);
+  }
+  count(job, taskState.assigned, -range.count);
+  count(job, range.to, range.count);
+  const queue = present(state.queues.get(job.spec.queue), "queue");
+  queue.assigned -= range.count;
+  queue.waiting += range.count;
+  useKey(state, job, -range.count);
+  state.touched.jobs.add(job.number);
 }
 
 /**

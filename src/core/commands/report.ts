@@ -33,6 +33,7 @@ import {
   release,
   touch,
   unassign,
+  unassignRange,
 } from "../tasks.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
@@ -347,8 +348,8 @@ export function applyUnassigned(state: State, entry: Unassigned, effects: Effect
       logBytes: 0,
       error: null,
     });
-    unassign(state, job, task, state.time);
   }
+  unassignRange(state, job, entry.first, entry.count);
   unbookUnstarted(state, worker, job, entry.count);
   touch(state, job, worker);
 }

@@ -22,7 +22,7 @@ import type { Job, State, Worker } from "../state.ts";
 import { clearTasksOn, tasksOn } from "../on-worker.ts";
 import type { TaskRange } from "../on-worker.ts";
 import { addTimer } from "../timers.ts";
-import { release, touch, unassign } from "../tasks.ts";
+import { release, touch, unassignRange } from "../tasks.ts";
 import { emit } from "../turn.ts";
 import type { Turn } from "../turn.ts";
 import { couldEverRun } from "../placement/filters.ts";
@@ -275,57 +275,55 @@ function isAssignedTo(job: Job, task: number, worker: Worker): boolean {
 
 export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect[]): void {
   const worker = present(state.workers.get(entry.worker), `worker ${entry.worker}`);
-  const charged = new Map<number, Set<number>>();
-  for (const [job, task] of entry.charged) {
-    const tasks = charged.get(job) ?? new Set();
-    charged.set(job, tasks.add(task));
+  for (const [number, task] of entry.charged) {
+    const job = state.jobs.get(number);
+    if (!job || !isAssignedTo(job, task, worker)) continue;
+    job.deaths.set(task, [...(job.deaths.get(task) ?? []), worker.number]);
   }
   worker.state = entry.gone ? "gone" : "lost";
   worker.lostReason = entry.reason;
   worker.changedWall = state.wall;
   for (const range of tasksOn(state, worker)) {
-    requeue(state, worker, range, charged.get(range.job) ?? new Set(), effects);
+    requeue(state, worker, range, effects);
   }
   clearTasksOn(worker);
   unbookAll(state, worker);
   state.touched.workers.add(worker.number);
 }
 
-function requeue(
-  state: State,
-  worker: Worker,
-  range: TaskRange,
-  charged: ReadonlySet<number>,
-  effects: Effect[],
-): void {
+function requeue(state: State, worker: Worker, range: TaskRange, effects: Effect[]): void {
   const job = present(state.jobs.get(range.job), `job ${range.job}`);
-  for (let task = range.first; task < range.first + range.count; task++) {
+  const over = range.first + range.count;
+  for (let task = range.first; task < over; task++) {
     if (isHeld(job.tasks, task)) {
       release(state, job, task, worker);
       continue;
     }
-    effects.push({
-      kind: "attempt",
-      job: job.number,
-      task,
-      attempt: attemptOf(job.tasks, task),
-      worker: worker.number,
-      reason: endReasons.workerLost.code,
-      charged: false,
-      started: job.createdWall + (job.tasks.run?.since[task] ?? 0),
-      micros: 0,
-      logBytes: 0,
-      error: null,
-    });
-    unassign(state, job, task, state.time);
-    job.attemptsLost++;
-    state.totals.attemptsLost++;
-    if (!charged.has(task)) continue;
-    const before = job.deaths.get(task) ?? [];
-    job.deaths.set(task, [...before, worker.number]);
+    const first = task;
+    while (task < over && !isHeld(job.tasks, task)) effects.push(lostAttempt(job, worker, task++));
+    const count = task-- - first;
+    unassignRange(state, job, first, count);
+    job.attemptsLost += count;
+    state.totals.attemptsLost += count;
   }
   if (job.ended !== "") dropKeyIfUnused(state, job);
   touch(state, job, worker);
+}
+
+function lostAttempt(job: Job, worker: Worker, task: number): Effect {
+  return {
+    kind: "attempt",
+    job: job.number,
+    task,
+    attempt: attemptOf(job.tasks, task),
+    worker: worker.number,
+    reason: endReasons.workerLost.code,
+    charged: false,
+    started: job.createdWall + (job.tasks.run?.since[task] ?? 0),
+    micros: 0,
+    logBytes: 0,
+    error: null,
+  };
 }
 
 // ── drain ────────────────────────────────────────────────────────────────────────────────
