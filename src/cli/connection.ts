@@ -1,6 +1,7 @@
 // Which cluster, and with which token: flags, then the environment, then the data directory, where
 // a running master leaves its address and its token.
 
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient, fetchTransport } from "../client/index.ts";
@@ -94,8 +95,8 @@ async function tokenFor(options: ClusterOptions, env: Io["env"]): Promise<string
     });
     return text.trim();
   }
-  // A data directory that was named has the token of its own cluster, if its master runs here.
-  const own = data === undefined ? undefined : await readOwn(data);
+  // A data directory that was named has the token of its own cluster, if its master runs there.
+  const own = data !== undefined && existsSync(addressFile(data)) ? await readOwn(data) : undefined;
   return own ?? findToken({ dataDir: data }, env);
 }
 
