@@ -3,6 +3,7 @@
 
 import { encodeOutcomes } from "../protocol/outcome-block.ts";
 import type { JobSpec, QueueSettings, WorkerInfo } from "../protocol/model.ts";
+import type { StartedAttempt } from "./commands/worker.ts";
 import type { Effect } from "./effect.ts";
 import type { Entry, RequestKey } from "./entry.ts";
 import { explain } from "./explain.ts";
@@ -136,7 +137,7 @@ export class Cluster {
     });
   }
 
-  lose(worker: number, started: readonly (readonly [number, number])[] = []): void {
+  lose(worker: number, started: readonly StartedAttempt[] = []): void {
     const { incarnation } = this.workerOf(worker).info;
     const how = { reason: "gone", gone: false, silent: false, started };
     this.ask({ kind: "loseWorker", worker, incarnation, ...how });

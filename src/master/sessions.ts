@@ -11,6 +11,7 @@
 //       in no other way; a reset alone is not a loss.
 //   S4. After an election every deadline starts anew; a stall of this process is added to all (L7).
 
+import type { StartedAttempt } from "../core/commands/worker.ts";
 import type { Effect } from "../core/effect.ts";
 import type { Recall } from "../core/placement/recall.ts";
 import type { State } from "../core/state.ts";
@@ -120,8 +121,8 @@ export class Sessions {
     return this.#hints.progressOf(job, task);
   }
 
-  isStarted(worker: number, job: number, task: number): boolean {
-    return this.#hints.isStarted(worker, job, task);
+  isStarted(worker: number, attempt: StartedAttempt): boolean {
+    return this.#hints.isStarted(worker, attempt);
   }
 
   /** False when the worker has no session. */
@@ -171,8 +172,9 @@ export class Sessions {
       } else if (effect.kind === "drain") this.#drain(state, effect.worker);
       else if (effect.kind === "recorded") {
         this.sendTo(effect.worker, { kind: "recorded", term: this.#term, n: effect.n });
-      } else if (effect.kind === "jobEnded") this.#hints.forget(effect.job);
+      }
     }
+    this.#hints.follow(effects);
     this.#flush(state, starts);
     for (const recall of recalls) {
       const { worker, job, count } = recall;
@@ -342,7 +344,8 @@ export class Sessions {
         if (!verdict) return session.connection.close("another process took this worker's place");
         session.phase = "active";
         session.connection.send(verdict);
-        for (const range of message.started) this.#hints.started(worker, range);
+        const said = { started: message.started, tasks: [] };
+        loop.peek((state) => this.#hints.take(state, worker, said));
         loop.poke();
       });
     });
@@ -363,8 +366,7 @@ export class Sessions {
 
   #progress(session: Session, message: WorkerProgress): void {
     session.load = message.load;
-    for (const range of message.started) this.#hints.started(session.worker, range);
-    for (const progress of message.tasks) this.#hints.progress(progress);
+    this.#ports.loop.peek((state) => this.#hints.take(state, session.worker, message));
   }
 
   // ── deadlines ──────────────────────────────────────────────────────────────────────────

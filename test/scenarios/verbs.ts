@@ -6,6 +6,7 @@ import type { RequestKey } from "../../src/core/entry.ts";
 import { reconcile } from "../../src/core/reconcile.ts";
 import type { HeldRange } from "../../src/core/reconcile.ts";
 import type { Answer } from "../../src/core/refusal.ts";
+import type { StartedAttempt } from "../../src/core/commands/worker.ts";
 import type { PartInput } from "../../src/core/commands/submit.ts";
 import type { Request, AnswerOf } from "../../src/core/machine.ts";
 import { attemptOf } from "../../src/core/columns.ts";
@@ -172,7 +173,7 @@ function registerWorker(world: World, { words, options, sections }: Command): vo
   const made = newWorker(id, life, { amounts, labels });
   const worker = same ? { ...made, reports: before.reports } : made;
   const held = heldText === "" ? [] : heldText.split(",").map((word) => rangeOf(world, word));
-  const ran = started === "" ? [] : started.split(",").map((word) => pairOf(world, word));
+  const ran = started === "" ? [] : started.split(",").map((word) => attemptIn(world, word));
   const otherAnswers = words.includes("twin");
   const request = { kind: "register", info: worker.info, otherAnswers, started: ran } as const;
   ask(world, request, ({ worker: number }) => {
@@ -217,9 +218,9 @@ function rangeOf(world: World, text: string): HeldRange {
   return { job: number, first, count: last - first + 1, attempt: attempt ?? latest };
 }
 
-function pairOf(world: World, text: string): readonly [number, number] {
-  const { job, first } = rangeOf(world, text);
-  return [job, first];
+function attemptIn(world: World, text: string): StartedAttempt {
+  const { job, first, attempt } = rangeOf(world, text);
+  return [job, first, attempt];
 }
 
 function scriptWorker(world: World, id: string): ScriptWorker {
@@ -301,7 +302,7 @@ function loseWorker(world: World, { words, options }: Command): void {
   const { incarnation } = scriptWorker(world, id).info;
   const worker = world.workerNumber(id);
   const text = options.get("started") ?? "";
-  const started = text === "" ? [] : text.split(",").map((word) => pairOf(world, word));
+  const started = text === "" ? [] : text.split(",").map((word) => attemptIn(world, word));
   const reason = gone ? "it said goodbye" : silent ? "it was silent" : "its process has ended";
   const request = {
     kind: "loseWorker",

@@ -18,13 +18,30 @@ describe("a lost worker", () => {
     const cluster = new Cluster();
     const worker = cluster.worker("w", { cpu: 2_000 });
     const job = cluster.submit({ tasks: 3 });
-    cluster.lose(worker, [[job.number, 1]]);
+    cluster.lose(worker, [[job.number, 1, 1]]);
     expect(job.deaths).toEqual(
       new Map([
         [0, [worker]],
         [1, [worker]],
       ]),
     );
+  });
+
+  it("is not charged with an attempt of which only the one before had started", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w", { cpu: 1_000 });
+    const retry = { attempts: 2, backoffMs: 10, backoffMaxMs: 10, finalErrors: [] };
+    const job = cluster.submit({ tasks: 2, spec: { retry } });
+    const other = cluster.submit();
+    const micros = 1_000;
+    cluster.report(worker, job, [{ task: 0, micros }]);
+    cluster.report(worker, job, [{ task: 1, micros, code: endReasons.error.code }]);
+    cluster.wait(100);
+    // The other job holds the amounts; the second attempt stands behind it.
+    expect([cluster.letters(job), job.tasks.run?.attempt[1]]).toEqual(["Sa", 2]);
+    expect(cluster.workerOf(worker).active).toEqual(new Map([[other.number, 1]]));
+    cluster.lose(worker, [[job.number, 1, 1]]);
+    expect([job.deaths.size, other.deaths.size]).toEqual([0, 1]);
   });
 
   it("is not charged after a goodbye", () => {

@@ -30,7 +30,8 @@ import { dropKeyIfUnused } from "./end-job.ts";
 import { reportBlock } from "./report.ts";
 import { sweep } from "./stop.ts";
 
-export type TaskPair = readonly [job: number, task: number];
+type TaskPair = readonly [job: number, task: number];
+export type StartedAttempt = readonly [job: number, task: number, attempt: number];
 
 export interface RegisterRequest {
   readonly kind: "register";
@@ -38,7 +39,7 @@ export interface RegisterRequest {
   /** The session of the incarnation known so far still answers (W10). */
   readonly otherAnswers: boolean;
   /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
-  readonly started: readonly TaskPair[];
+  readonly started: readonly StartedAttempt[];
   /** Ends that the incarnation known so far had written down: they count before it is called lost (W6). */
   readonly ends?: readonly { readonly job: number; readonly bytes: Uint8Array }[];
   /** Stored payloads that `ends` name and that are not on the master's disk (A1). */
@@ -168,7 +169,7 @@ export interface LoseWorkerRequest {
   readonly gone: boolean;
   /** Lost by silence alone, without a goodbye or a confirmed exit: the brake counts these (L8). */
   readonly silent: boolean;
-  readonly started: readonly TaskPair[];
+  readonly started: readonly StartedAttempt[];
 }
 
 export function lose(turn: Turn, request: LoseWorkerRequest): Answer<{ braked: boolean }> {
@@ -204,7 +205,11 @@ export function applyBraked(state: State, entry: Braked): void {
 function loseWorker(
   turn: Turn,
   worker: Worker,
-  loss: { readonly reason: string; readonly gone: boolean; readonly started: readonly TaskPair[] },
+  loss: {
+    readonly reason: string;
+    readonly gone: boolean;
+    readonly started: readonly StartedAttempt[];
+  },
 ): void {
   const charged = loss.gone ? [] : chargedDeaths(turn.state, worker, loss.started);
   const poisoned = charged.filter(([number, task]) => {
@@ -241,13 +246,19 @@ function isPoison(state: State, number: number, deaths: readonly number[]): bool
  * Attempts that are known to have started, or that nobody can say of: those that held amounts. None of a worker
  * that this term's leader never heard: where the master died too, a machine or a person ended them all.
  */
-function chargedDeaths(state: State, worker: Worker, started: readonly TaskPair[]): TaskPair[] {
+function chargedDeaths(
+  state: State,
+  worker: Worker,
+  started: readonly StartedAttempt[],
+): TaskPair[] {
   if (worker.term !== state.term) return [];
   const charged: TaskPair[] = [];
   const counted = new Map<number, Set<number>>();
-  for (const [number, task] of started) {
+  for (const [number, task, attempt] of started) {
     const job = state.jobs.get(number);
     if (!job || !isAssignedTo(job, task, worker)) continue;
+    // That an earlier attempt had started says nothing of this one, which may still wait there.
+    if (attemptOf(job.tasks, task) !== attempt) continue;
     charged.push([number, task]);
     counted.set(number, (counted.get(number) ?? new Set()).add(task));
   }

@@ -1,6 +1,6 @@
 // Tasks: pages of them, one with its attempts, cancelling one, and why it is where it is.
 
-import { isEnded, stateOf, workerOf } from "../../core/columns.ts";
+import { attemptOf, isEnded, stateOf, workerOf } from "../../core/columns.ts";
 import { explain } from "../../core/explain.ts";
 import type { Reason } from "../../core/explain.ts";
 import type { Job, State } from "../../core/state.ts";
@@ -29,7 +29,7 @@ export function liveTaskView(master: Master, state: State, job: Job, task: numbe
 export function isRunning({ sessions }: Master, job: Job, task: number): boolean {
   return (
     stateOf(job.tasks, task) === taskState.assigned &&
-    sessions.isStarted(workerOf(job.tasks, task), job.number, task)
+    sessions.isStarted(workerOf(job.tasks, task), [job.number, task, attemptOf(job.tasks, task)])
   );
 }
 
