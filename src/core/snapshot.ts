@@ -4,6 +4,7 @@
 import { taskState } from "../protocol/model.ts";
 import { readyChanged, reserve } from "./classes.ts";
 import { freeAt } from "./commands/payloads.ts";
+import { isAway } from "./commands/worker.ts";
 import { deriveTasksOn } from "./on-worker.ts";
 import { sumAnew } from "./sums.ts";
 import { addTimer } from "./timers.ts";
@@ -29,6 +30,7 @@ export function encodeState(state: State): Plain {
     sweeping: _sweeping,
     reserved: _reserved,
     passedOver: _passedOver,
+    away: _away,
     touched: _touched,
     ...rest
   } = state;
@@ -135,6 +137,8 @@ export function decodeState(data: Plain): State {
     own.headSince = headSince;
     reserve(state, own, reserved);
   }
+  const away = [...state.workers.values()].filter(isAway);
+  for (const { number } of away.toSorted((a, b) => a.lostTime - b.lostTime)) state.away.add(number);
   armTimers(state);
   for (const number of state.jobs.keys()) state.touched.jobs.add(number);
   for (const number of state.workers.keys()) state.touched.workers.add(number);
@@ -172,6 +176,7 @@ function fill<K, V>(map: Map<K, V>, value: unknown, build?: (item: Loose) => unk
 
 function decodeWorker(item: Loose): unknown {
   return {
+    lostTime: 0, // older snapshots do not say
     ...item,
     total: new Map(pairs(item["total"])),
     used: new Map(pairs(item["used"])),

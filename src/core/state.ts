@@ -55,6 +55,8 @@ export interface State {
   readonly reserved: Map<WorkerNumber, TaskClass>;
   /** Derived: classes that found no room while placement works through all of them, over several turns. */
   readonly passedOver: Set<string>;
+  /** Derived: workers that are lost or gone, in that order. */
+  readonly away: Set<WorkerNumber>;
   /** Derived: jobs and workers whose part of the digest must be computed anew. */
   readonly touched: Touched;
 }
@@ -213,6 +215,8 @@ export interface Worker {
   term: number;
   registeredTime: number;
   changedWall: number;
+  /** When it was lost or gone; 0 while it is neither. */
+  lostTime: number;
   lostReason: string;
   drainDeadline: number;
   drainExit: boolean;
@@ -300,6 +304,7 @@ export function createState(journalId: string): State {
     sweeping: new Set(),
     reserved: new Map(),
     passedOver: new Set(),
+    away: new Set(),
     touched: { jobs: new Set(), workers: new Set() },
   };
 }

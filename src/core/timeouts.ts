@@ -6,7 +6,7 @@ import { limits } from "../protocol/limits.ts";
 import { endReasons, taskState } from "../protocol/model.ts";
 import { isRetirable } from "./commands/end-job.ts";
 import { settle, sweep, sweepSlice } from "./commands/stop.ts";
-import { finishDrains } from "./commands/worker.ts";
+import { finishDrains, forgetWorkers } from "./commands/worker.ts";
 import { freePayloads } from "./commands/payloads.ts";
 import { stateOf } from "./columns.ts";
 import type { Job, Part } from "./state.ts";
@@ -36,6 +36,7 @@ export function expire(turn: Turn): boolean {
   }
   settleSome(turn);
   finishDrains(turn);
+  forgetWorkers(turn);
   forgetSome(turn);
   retireSome(turn);
   const { timers, sweeping, unsettled } = turn.state;

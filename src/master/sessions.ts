@@ -297,7 +297,8 @@ export class Sessions {
     const started = this.#hints.startedBy(known);
     const { info, reports } = message;
     const ends = firstBlocks(reports, limits.partBytesMax);
-    const request = { kind: "register", info, otherAnswers, started, ends } as const;
+    const recorded = (reports[0]?.n ?? 1) - 1;
+    const request = { kind: "register", info, otherAnswers, started, ends, recorded } as const;
     const bytes = ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
     loop.request(request, bytes, (answer) => {
       if (session.phase !== "registering") return;

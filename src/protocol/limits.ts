@@ -61,6 +61,9 @@ export const limits = {
   brakeWorkersMin: 3,
   brakeWindowMs: 10_000,
   brakeMs: 60_000,
+  /** Lost workers are remembered this long (cluster time), and no more than so many. */
+  lostWorkerMs: 24 * 3_600_000,
+  lostWorkersMax: 10_000,
   /** Leading (L3). */
   leaseMs: 1_500,
   renewMs: 500,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { limits } from "../../protocol/limits.ts";
 import { endReasons } from "../../protocol/model.ts";
 import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import { Cluster } from "../cluster.fixture.ts";
+import { decodeState, encodeState } from "../snapshot.ts";
 
 describe("a lost worker", () => {
   it("leaves its tasks ready for others, under new attempt numbers", () => {
@@ -60,6 +62,63 @@ describe("a lost worker", () => {
     const how = { reason: "late", gone: false, silent: false, started: [] };
     cluster.ask({ kind: "loseWorker", worker, incarnation: "w-1", ...how });
     expect(cluster.workerOf(worker).state).toBe("active");
+  });
+});
+
+describe("workers that stay away", () => {
+  it("are forgotten after a day, and not before", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w1");
+    cluster.worker("w2");
+    cluster.lose(worker);
+    cluster.wait(limits.lostWorkerMs - 10);
+    expect(cluster.workerOf(worker).state).toBe("lost");
+    cluster.wait(20);
+    expect([...cluster.state.workers.values()].map(({ info }) => info.id)).toEqual(["w2"]);
+    expect(cluster.state.workerNumbers.has("w1")).toBe(false);
+  });
+
+  it("are remembered while they may come back, whatever a restart forgot", () => {
+    const cluster = new Cluster();
+    const [first, second] = [cluster.worker("w1"), cluster.worker("w2")];
+    cluster.lose(second);
+    cluster.wait(limits.lostWorkerMs / 2);
+    cluster.lose(first);
+    cluster.worker("w1");
+    cluster.state = decodeState(encodeState(cluster.state));
+    cluster.wait(limits.lostWorkerMs / 2 + 10);
+    expect([...cluster.state.workers.keys()]).toEqual([first]);
+  });
+
+  it("are forgotten from the oldest on when there are too many", () => {
+    const cluster = new Cluster();
+    const numbers = Array.from({ length: limits.lostWorkersMax + 300 }, (_, n) => {
+      const number = cluster.worker(`w${n}`);
+      cluster.lose(number);
+      return number;
+    });
+    expect([...cluster.state.workers.keys()]).toEqual(numbers.slice(300));
+  });
+
+  it("and come back after all go on where their reports had come", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w1");
+    const { info } = cluster.workerOf(worker);
+    cluster.lose(worker);
+    cluster.wait(limits.lostWorkerMs + 10);
+    const life = {
+      kind: "register",
+      info,
+      otherAnswers: false,
+      started: [],
+      recorded: 56,
+    } as const;
+    const answer = cluster.ask(life);
+    if (!answer.ok) throw new Error(answer.message);
+    const { incarnation } = info;
+    const report = { kind: "report", worker: answer.worker, incarnation, n: 57 } as const;
+    expect(cluster.ask({ ...report, blocks: [], returned: [] })).toEqual({ ok: true });
+    expect(cluster.workerOf(answer.worker).reports).toBe(57);
   });
 });
 

@@ -38,6 +38,8 @@ export interface RegisterRequest {
   readonly info: WorkerInfo;
   /** The session of the incarnation known so far still answers (W10). */
   readonly otherAnswers: boolean;
+  /** Reports of this incarnation that it knows to be recorded, for a leader that has forgotten it. */
+  readonly recorded?: number;
   /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
   readonly started: readonly StartedAttempt[];
   /** Ends that the incarnation known so far had written down: they count before it is called lost (W6). */
@@ -60,7 +62,7 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
         `Worker id "${info.id}" is used at ${known.info.address} and at ${info.address}.`,
       );
     }
-    if (known.state !== "lost" && known.state !== "gone") {
+    if (!isAway(known)) {
       for (const { job, bytes } of request.ends ?? []) {
         reportBlock(turn, known, job, bytes, request.gone ?? []);
       }
@@ -69,6 +71,8 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
   }
   const worker = known?.number ?? state.nextWorker;
   emit(turn, { kind: "workerRegistered", v: 1, worker, info });
+  const { recorded = 0 } = request;
+  if (!known && recorded > 0) emit(turn, { kind: "reported", v: 1, worker, n: recorded });
   const anew = state.workers.get(worker);
   // Draining is a word about the machine, not about one process on it; unless that process was to leave.
   if (anew && stays) setDrain(turn, anew, "draining", { deadline: 0, exit: false });
@@ -91,9 +95,10 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
     // One that was told to leave and came back from its silence is still leaving.
     const leaves = known.drainExit || known.drainDeadline > 0;
     if (known.state === "suspect") known.state = "active";
-    else if (known.state === "lost" || known.state === "gone")
-      known.state = leaves ? "draining" : "active";
+    else if (isAway(known)) known.state = leaves ? "draining" : "active";
     known.changedWall = state.wall;
+    known.lostTime = 0;
+    state.away.delete(known.number);
     return;
   }
   const made: Worker = {
@@ -103,6 +108,7 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
     term: state.term,
     registeredTime: state.time,
     changedWall: state.wall,
+    lostTime: 0,
     lostReason: "",
     drainDeadline: 0,
     drainExit: false,
@@ -121,6 +127,7 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
     ranges: [],
     ranged: 0,
   };
+  state.away.delete(entry.worker);
   state.workers.set(entry.worker, made);
   state.workerNumbers.set(info.id, entry.worker);
   state.nextWorker = Math.max(state.nextWorker, entry.worker + 1);
@@ -294,6 +301,8 @@ export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect
   worker.state = entry.gone ? "gone" : "lost";
   worker.lostReason = entry.reason;
   worker.changedWall = state.wall;
+  worker.lostTime = state.time;
+  state.away.add(worker.number);
   for (const range of tasksOn(state, worker)) {
     requeue(state, worker, range, effects);
   }
@@ -403,9 +412,32 @@ export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: 
   if (told) effects.push({ kind: "drain", worker: worker.number });
 }
 
+/** So many are forgotten in one turn. */
+const forgottenPerTurn = 256;
+
+/** Workers that are lost leave the state after a day, or when there are too many of them: many never return. */
+export function forgetWorkers(turn: Turn): void {
+  const { state, time } = turn;
+  let forgotten = 0;
+  for (const number of state.away) {
+    const worker = present(state.workers.get(number), `worker ${number}`);
+    const old = time - worker.lostTime > limits.lostWorkerMs;
+    if (!old && state.away.size <= limits.lostWorkersMax) return;
+    // Losing it took everything from it; should that ever change, it stays.
+    if (worker.activeCount + worker.aheadCount > 0 || tasksOn(state, worker).length > 0) continue;
+    emit(turn, { kind: "workerForgotten", v: 1, worker: number });
+    if (++forgotten === forgottenPerTurn) return;
+  }
+}
+
+export function isAway({ state }: Worker): boolean {
+  return state === "lost" || state === "gone";
+}
+
 export function applyWorkerForgotten(state: State, entry: WorkerForgotten): void {
   const worker = state.workers.get(entry.worker);
   if (!worker) return;
+  state.away.delete(entry.worker);
   state.workers.delete(entry.worker);
   state.workerNumbers.delete(worker.info.id);
   state.touched.workers.add(entry.worker);
