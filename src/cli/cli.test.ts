@@ -520,6 +520,19 @@ describe("where the cluster is", () => {
     );
   });
 
+  test("is told by the environment where the directory has no token, or no master", async () => {
+    await using cluster = await fakeCluster({ "GET /v1/queues": () => page([]) });
+    await using dir = await temporary();
+    const env = { SKEIN_URL: cluster.url, SKEIN_TOKEN: "of-the-environment" };
+    // A worker elsewhere keeps its own in it.
+    expect(await run(`queue list --data ${dir.path}`, { env })).toMatchObject({ code: 0 });
+    await mkdir(join(dir.path, "master"));
+    await writeFile(join(dir.path, "master", "address"), `${cluster.url}\n`);
+    expect(await run(`queue list --data ${dir.path}`, { env })).toMatchObject({ code: 0 });
+    const tokens = cluster.requests.map(({ token }) => token);
+    expect(tokens).toEqual(["Bearer of-the-environment", "Bearer of-the-environment"]);
+  });
+
   test("is not known: exit 7 and how to start one", async () => {
     await using dir = await temporary();
     const { code, stderr } = await run("status", { env: { SKEIN_DATA: dir.path } });

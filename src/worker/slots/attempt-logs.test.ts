@@ -107,6 +107,18 @@ describe("a log", () => {
     await read.ended();
   });
 
+  test("is whole for who follows an attempt that ends before its output is on the disk", async () => {
+    const early = reading({ follow: true });
+    print("a\n");
+    end();
+    const late = reading({ follow: true });
+    await Promise.all([early.ended(), late.ended()]);
+    expect([early.text(), late.text()]).toEqual(["a\n", "a\n"]);
+    expect([...early.parts, ...late.parts].map(({ problem }) => problem)).not.toContain(
+      expect.any(String),
+    );
+  });
+
   test("followed of an attempt that printed nothing ends with it", async () => {
     const read = reading({ follow: true });
     await new Promise((resolve) => setTimeout(resolve, 20));
