@@ -19,7 +19,8 @@ import type { History } from "./history/history.ts";
 import type { Durable, Loop } from "./loop.ts";
 import { decodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
-import { latestUsable, listSnapshots } from "./snapshots/snapshots.ts";
+import { latestUsable } from "./snapshots/snapshots.ts";
+import type { SnapshotFile } from "./snapshots/snapshots.ts";
 import { shareOf } from "./usage-watch.ts";
 
 export interface SnapshotKeeperOptions {
@@ -90,8 +91,10 @@ export class SnapshotKeeper implements AsyncDisposable {
     if (!loop) return;
     const url = new URL("./snapshot-thread.ts", import.meta.url);
     const maker = new SnapshotThread(startThread(url, { name: "snapshot" }));
+    let madeIndex = 0;
     try {
-      const from = (await listSnapshots(this.#dir))[0];
+      // Only what verifies: a damaged file must neither be built on nor be trimmed up to (N2).
+      const from = await this.#usable(Infinity);
       let index = await maker.begin(this.#dir, journal.journalId, from?.file ?? null);
       while (index < upTo && !this.#closed) {
         const batches = (await journal.readAfter(index)).filter((batch) => batch.index <= upTo);
@@ -102,13 +105,20 @@ export class SnapshotKeeper implements AsyncDisposable {
       await archive.flush();
       await ask({ loop }, { kind: "noteSnapshot", ...made });
       log.info("snapshot taken", { index: made.index, digest: made.digest });
+      madeIndex = made.index;
     } finally {
       await maker.end();
     }
-    const older = (await listSnapshots(this.#dir))[1];
+    const older = await this.#usable(madeIndex - 1);
     if (older && (await this.#mayTrim(older.index))) {
       await ask({ loop }, { kind: "trim", below: older.index + 1 });
     }
+  }
+
+  /** The newest snapshot up to an index that verifies. */
+  async #usable(indexMax: number): Promise<SnapshotFile | undefined> {
+    const { journalId } = this.#options.journal;
+    return (await latestUsable(this.#dir, { journalId, indexMax })).found?.file;
   }
 
   /** N3. */
