@@ -39,10 +39,13 @@ interface Master {
   connection: Connection | undefined;
   welcome: MasterWelcome | undefined;
   /** Dials since the last welcome. */
+  openedAt: number;
   tries: number;
 }
 
 const dialBackoff = { firstMs: 100, maxMs: 2_000 };
+/** A connection that lived so long was a good one. */
+const steadyMs = 1_000;
 /** A worker follows no longer a list than this: more is a mistake of the one who sent it. */
 const mastersMax = 64;
 
@@ -115,6 +118,7 @@ export class Sessions {
       session: 0,
       connection: undefined,
       welcome: undefined,
+      openedAt: 0,
       tries: 0,
     };
     this.#masters.set(url, master);
@@ -149,7 +153,7 @@ export class Sessions {
       other.connection?.close({ kind: "lost", reason: "the master has started anew" });
     }
     master.state = "open";
-    master.tries = 0;
+    master.openedAt = this.#o.clock.now();
     master.welcome = welcome;
     this.#open.set(master.session, master);
     this.#o.log.info("connected to a master", { url: master.url, master: welcome.master.id });
@@ -162,6 +166,8 @@ export class Sessions {
     master.connection = undefined;
     if (wasOpen) this.#o.onClosed(session);
     if (this.#stopped) return;
+    // One that is ended as soon as it is open is dialled more and more seldom.
+    if (wasOpen && this.#o.clock.now() - master.openedAt > steadyMs) master.tries = 0;
     if (outcome.kind === "refused") return this.#refused(master, outcome);
     if (outcome.kind === "closed") master.state = "kept back";
     else {

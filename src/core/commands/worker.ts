@@ -38,7 +38,7 @@ export interface RegisterRequest {
   readonly info: WorkerInfo;
   /** The session of the incarnation known so far still answers (W10). */
   readonly otherAnswers: boolean;
-  /** Reports of this incarnation that it knows to be recorded, for a leader that has forgotten it. */
+  /** Reports of this incarnation that it knows to be recorded, for a leader that does not (any more). */
   readonly recorded?: number;
   /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
   readonly started: readonly StartedAttempt[];
@@ -72,7 +72,9 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
   const worker = known?.number ?? state.nextWorker;
   emit(turn, { kind: "workerRegistered", v: 1, worker, info });
   const { recorded = 0 } = request;
-  if (!known && recorded > 0) emit(turn, { kind: "reported", v: 1, worker, n: recorded });
+  // A life that was forgotten, or that another one stood for meanwhile, goes on counting where it was.
+  if ((!known || another) && recorded > 0)
+    emit(turn, { kind: "reported", v: 1, worker, n: recorded });
   const anew = state.workers.get(worker);
   // Draining is a word about the machine, not about one process on it; unless that process was to leave.
   if (anew && stays) setDrain(turn, anew, "draining", { deadline: 0, exit: false });
