@@ -34,7 +34,7 @@ export const mutants: readonly Mutant[] = [
   one(
     "a new incarnation of a worker does not end the old one's attempts",
     "src/core/commands/worker.ts",
-    'if (known.state !== "lost" && known.state !== "gone") {',
+    "if (!isAway(known)) {",
     'if (known.state === "suspect") {',
   ),
   one(
