@@ -295,9 +295,8 @@ export class Sessions {
     session.phase = "registering";
     session.early.length = 0;
     const started = this.#hints.startedBy(known);
-    const { info, reports } = message;
+    const { info, reports, recorded } = message;
     const ends = firstBlocks(reports, limits.partBytesMax);
-    const recorded = (reports[0]?.n ?? 1) - 1;
     const request = { kind: "register", info, otherAnswers, started, ends, recorded } as const;
     const bytes = ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
     loop.request(request, bytes, (answer) => {

@@ -80,6 +80,7 @@ export class WorkerMessages {
 
   #register(message: Fields): void {
     whole(message, "term");
+    whole(message, "recorded");
     const info = fields(message["info"], "info");
     checkInfo(info);
     const { id, incarnation } = lifeOf(info);

@@ -42,6 +42,8 @@ export interface WorkerRegister {
   readonly held: readonly AttemptRange[];
   /** Attempts among `held` that have started to run. */
   readonly started: readonly AttemptRange[];
+  /** Reports of this incarnation up to this number are recorded. */
+  readonly recorded: number;
   /** Reports that no leader has recorded, the spool included, in order. */
   readonly reports: readonly WorkerReport[];
 }

@@ -243,6 +243,7 @@ export class Agent {
         info: this.#info,
         held: held.take(),
         started: started.take(),
+        recorded: this.#reports.recordedMax,
         reports: inside,
       },
       ...behind,

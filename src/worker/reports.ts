@@ -96,6 +96,11 @@ export class Reports {
     return this.#spool.problem !== undefined && this.#kept.some((kept) => kept.spooled);
   }
 
+  /** Reports up to this number are recorded. */
+  get recordedMax(): number {
+    return (this.#kept[0]?.report.n ?? this.#n + 1) - 1;
+  }
+
   get unrecorded(): number {
     return this.#kept.length;
   }
