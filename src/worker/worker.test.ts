@@ -100,7 +100,7 @@ test("a worker registers, runs what it is told and reports every end once", asyn
   expect(new Set(ends()).size).toBe(5_000);
   recordAll();
   await master.until(() => worker.agent.known === 0);
-}, 30_000);
+});
 
 test("a busy loop in user code does not delay pings", async () => {
   await using _worker = await start();
@@ -113,7 +113,7 @@ test("a busy loop in user code does not delay pings", async () => {
   await master.until(() => pings() > before);
   expect(ends()).toEqual([]);
   await master.until(() => ends().length === 1);
-}, 30_000);
+});
 
 test("a large result is stored before its outcome is told", async () => {
   await using _worker = await start();
@@ -123,7 +123,7 @@ test("a large result is stored before its outcome is told", async () => {
   await master.until(() => ends().length === 1);
   expect(ends()).toEqual(["1/0#1 128"]);
   expect(stored.length).toBeGreaterThan(0);
-}, 30_000);
+});
 
 test("drained, it says goodbye and ends with code 0", async () => {
   const worker = await start();
@@ -136,7 +136,7 @@ test("drained, it says goodbye and ends with code 0", async () => {
   recordAll();
   expect(await worker.closed).toEqual({ code: 0, reason: "told to leave" });
   expect(master.received.at(-1)).toMatchObject({ kind: "goodbye" });
-}, 30_000);
+});
 
 test("outcomes that no master took are told by the next run of the worker", async () => {
   const first = await start();
@@ -154,7 +154,7 @@ test("outcomes that no master took are told by the next run of the worker", asyn
   expect(endsIn(again?.reports ?? ([] as WorkerReport[]))).toEqual(["1/0#1 0"]);
   tell({ kind: "recorded", term, n: 1 });
   await master.until(() => second.agent.unrecorded.length === 0);
-}, 30_000);
+});
 
 test("a refusal ends the worker with a message and the code of the table", async () => {
   master.greet = () => [{ kind: "refuse", code: "protocol_version", message: "too old" }];
@@ -167,7 +167,7 @@ test("a refusal ends the worker with a message and the code of the table", async
 test("two workers on one data directory: the second is refused", async () => {
   await using _worker = await start();
   await expect(start()).rejects.toMatchObject({ code: "worker_id_in_use" });
-}, 30_000);
+});
 
 test("the worker's own port accepts while it lives and refuses afterwards", async () => {
   const worker = await start();
@@ -178,7 +178,7 @@ test("the worker's own port accepts while it lives and refuses afterwards", asyn
   await worker.closed;
   expect(await dial(address)).toBe("ECONNREFUSED");
   expect(await readdir(dataDir)).not.toContain("worker.lock");
-}, 30_000);
+});
 
 function dial(address: string): Promise<string> {
   const [host, port] = address.split(":");
@@ -206,4 +206,4 @@ test("after a new election on another master it registers there with what it hol
   await other.until(() => other.ofKind("register").length > 0);
   expect(namesIn(other.ofKind("register")[0]?.held ?? [])).toEqual(["1/0#1"]);
   expect(namesIn(other.ofKind("register")[0]?.started ?? [])).toEqual(["1/0#1"]);
-}, 30_000);
+});
