@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 const processes = [
-  "test/processes/**/*.test.ts",
+  "test/{processes,faults}/**/*.test.ts",
   // Beside the code, and yet they start whole clusters.
   "src/cli/up.test.ts",
 ];
