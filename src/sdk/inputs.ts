@@ -128,8 +128,9 @@ export class PartBuilder {
 }
 
 function stringify(input: unknown, index: number) {
-  let why: string;
+  let why = silentlyLost(input);
   try {
+    if (why !== undefined) throw new TypeError(why);
     const { json, refs } = stringifyWithRefs(input);
     if (json !== undefined) return { json, refs };
     why = `it is ${typeof input === "function" ? "a function" : String(input)}`;
@@ -139,6 +140,12 @@ function stringify(input: unknown, index: number) {
   throw new SkeinError("bad_input", `Input ${index} cannot be serialised: ${why}.`, {
     hint: "Inputs travel as JSON: send plain objects, arrays, strings, finite numbers, booleans, null.",
   });
+}
+
+/** JSON would turn it into something else without a word. Looked at on top only: deeper is the schema's affair. */
+function silentlyLost(input: unknown): string | undefined {
+  if (typeof input === "number") return Number.isFinite(input) ? undefined : `it is ${input}`;
+  return input instanceof Map || input instanceof Set ? "it is a Map or a Set" : undefined;
 }
 
 function checkIssues(result: SchemaResult<unknown>, index: number): void {

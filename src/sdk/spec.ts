@@ -85,7 +85,21 @@ export function allDependencies(
   return [...all.values()];
 }
 
+const needNames = ["cpu", "memory", "gpu", "custom", "labels"];
+
+/** Types are gone at run time: a need that is misspelt would let the task run anywhere. */
+function checkNames(what: string, given: object, names: readonly string[]): void {
+  const wrong = Object.keys(given).find((name) => !names.includes(name));
+  if (wrong === undefined) return;
+  const known = names.map((name) => `${what}.${name}`).join(", ");
+  throw new SkeinError("invalid", `There is no ${what}.${wrong}.`, {
+    hint: `Use one of ${known}.`,
+  });
+}
+
 function toNeeds(needs: TaskNeeds): NonNullable<JobSpecInput["needs"]> {
+  checkNames("needs", needs, needNames);
+  checkNames("needs.labels", needs.labels ?? {}, ["required", "preferred"]);
   const amounts: Record<string, number> = { cpu: thousandths(needs.cpu ?? 1, "needs.cpu") };
   if (needs.memory !== undefined) {
     const mib = parseMemoryMiB(needs.memory, "needs.memory");

@@ -81,7 +81,8 @@ test("a module that throws on the worker only fails its tasks, with the reason",
 test("inputs that cannot be serialised are named, and their job is cancelled", async () => {
   const self: unknown[] = [];
   self.push(self);
-  for (const bad of [self, () => 1, 10n, undefined, Symbol("s")]) {
+  const lost = [Number.NaN, new Map([[1, 2]])];
+  for (const bad of [self, () => 1, 10n, undefined, Symbol("s"), ...lost]) {
     const mapped = skein.map(echo, [1, bad]);
     await expect(mapped).rejects.toMatchObject({ code: "bad_input" });
     await expect(mapped).rejects.toThrow(/Input 1 cannot be serialised/);
@@ -93,6 +94,15 @@ test("inputs that cannot be serialised are named, and their job is cancelled", a
   };
   await expect(skein.map(echo, many())).rejects.toThrow(/Input 200000 cannot/);
   expect(await lastJobEnded()).toMatchObject({ task: "echo", state: "cancelled" });
+});
+
+test("a need that does not exist is refused, not forgotten: the task would run anywhere", async () => {
+  for (const needs of [{ required: { rack: "b" } }, { labels: { rack: "b" } }, { cpus: 4 }]) {
+    // What types forbid, a program that was never checked may say.
+    const submitted = skein.submit(square, 1, { needs: needs as object });
+    await expect(submitted).rejects.toMatchObject({ code: "invalid", kind: { exit: 2 } });
+    await expect(submitted).rejects.toThrow(/There is no needs\.\S+\./);
+  }
 });
 
 test("an iterable that throws cancels the job it was feeding", async () => {
