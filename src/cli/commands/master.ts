@@ -52,6 +52,10 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   const { startMaster } = await import("../../master/master.ts");
   const { host, port, id, allowHost: allowHosts = [], strictQueues = false } = options;
   const settings = { host, port, id, allowHosts, strictQueues, ...testSettings(cli.io.env) };
+  // Listens first: whoever reads "ready" may tell it to end at once.
+  using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
+  // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
+  void told.insisted.then(() => process.exit(exitCodes.interrupted));
   const starting = startMaster({ dataDir, log, ...settings });
   await using master = await starting.catch((error: unknown) => {
     throw haltError(error);
@@ -63,15 +67,12 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
     const place = homePath(dataDir, cli.io.env["HOME"]);
     cli.say(`${green(symbols.ok)} master ready  ${url}   (data: ${place})`);
   }
-  using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
   const reason = await Promise.race([master.closed, told.asked.then(() => undefined)]);
   if (reason !== undefined) {
     if (people) cli.say(`${cli.err.red("error:")} the master stopped: ${reason}`);
     cli.exitCode = exitCodes.internal;
     return;
   }
-  // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
-  void told.insisted.then(() => process.exit(exitCodes.interrupted));
   await master.stop();
 }
 
