@@ -10,12 +10,14 @@ export interface Refusal {
   readonly message: string;
   readonly hint?: string;
   readonly retryAfter?: number;
+  /** Address of the master that leads, where the answer is to ask that one. */
+  readonly leader?: string;
 }
 
 export function refuse(
   code: ErrorCode,
   message: string,
-  more: { readonly hint?: string; readonly retryAfter?: number } = {},
+  more: Omit<Partial<Refusal>, "ok" | "code" | "message"> = {},
 ): Refusal {
   return { ok: false, code, message, ...more };
 }

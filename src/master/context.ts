@@ -8,10 +8,12 @@ import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import type { Archive } from "./archive/archive.ts";
+import type { Leadership } from "./leadership.ts";
 import type { Hub } from "./hub.ts";
-import type { LoopIdentity } from "./loop.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { Tail } from "./tail.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -21,6 +23,8 @@ export interface Master {
   readonly token: string;
   readonly journal: Journal;
   readonly loop: Loop;
+  readonly leadership: Leadership;
+  readonly tail: Tail;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
   readonly hub: Hub;

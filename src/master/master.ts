@@ -18,11 +18,13 @@ import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { UsageWatch } from "./usage-watch.ts";
+import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
 import type { Kept } from "./wiring.ts";
@@ -52,6 +54,8 @@ export interface RunningMaster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** What this version can read and write (L11); a leader writes what all masters can read. */
+const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
 
@@ -73,7 +77,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   };
   const master = await createMaster(options, dir, kept, halt, opening);
   const url = await serve(master, host, options.port ?? defaultPort, opening);
-  master.loop.campaign();
+  master.leadership.start();
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
   const closer = opening.move();
@@ -115,10 +119,12 @@ async function createMaster(
   const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
-  const identity = {
+  const identity: LoopIdentity & { readonly addresses: string[] } = {
     id: options.id ?? "master",
     incarnation: randomBytes(8).toString("hex"),
     addresses,
+    levels: featureLevels,
+    ...ownProcess(),
   };
   const wired = await wire({
     identity,
@@ -127,12 +133,16 @@ async function createMaster(
     usage,
     log,
     lostAfterMs: options.lostAfterMs,
-    ground: () =>
-      ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
+    ground: (doubting) => {
+      const snapshot = (indexMax: number) => snapshots.load(indexMax);
+      return ground({ journal, archive, history, log, snapshot, doubting });
+    },
     halt,
   });
   usage.onRoom(() => wired.loop.poke());
   opening.defer(() => wired.loop.stop());
+  opening.defer(() => wired.tail.stop());
+  opening.defer(() => wired.leadership.stop());
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());

@@ -12,7 +12,8 @@ import { SkeinError, toProblem } from "../protocol/errors.ts";
 import type { Problem } from "../protocol/errors.ts";
 import type { MasterMessage, WorkerMessage } from "../protocol/messages.ts";
 import { sessionPath } from "../protocol/routes.ts";
-import type { Connection, Sessions } from "./sessions.ts";
+import type { Connection } from "./session-ports.ts";
+import type { Sessions } from "./sessions.ts";
 import { MessageError, WorkerMessages } from "./worker-messages.ts";
 
 export interface SessionServerOptions {

@@ -67,6 +67,13 @@ export const limits = {
   /** Leading (L3). */
   leaseMs: 1_500,
   renewMs: 500,
+  /** Without news a standby stands after this long, and so much later for each that goes before it (L3). */
+  standAfterMs: 1_650,
+  rankMs: 100,
+  /** After a hand-over to another, a standby waits this long for each place (L6). */
+  resignedMs: 200,
+  /** In a term younger than this a cut connection does not make a standby stand: silence does. */
+  termMinMs: 500,
   /** An outcome unknown this long is said to be so (J3). */
   outcomeUnknownMs: 5_000,
   /** Captured output of one attempt. */

@@ -88,7 +88,12 @@ export class ApiWorld {
     });
     const payloads = await openPayloadStore({ dir: folder, log });
     const usage = { journalBytes: 0, share: 0 };
-    const identity = { id: "m1", incarnation: "0123456789abcdef", addresses: [] as string[] };
+    const identity = {
+      id: "m1",
+      incarnation: "0123456789abcdef",
+      addresses: [] as string[],
+      levels: [1, 1] as const,
+    };
     // Snapshots and history are no part of this; usage only says how much may be dispatched.
     const kept = {
       journal,
@@ -103,7 +108,11 @@ export class ApiWorld {
       kept,
       usage: { dispatchMax: () => 20_000 } as never,
       log,
-      ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
+      ground: async () => ({
+        state: createState(journal.journalId),
+        hash: "0".repeat(64),
+        doubts: 0,
+      }),
       halt: (why) => log.error("halted", { why }),
     });
     const master: Master = {
@@ -124,7 +133,9 @@ export class ApiWorld {
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
-    wired.loop.campaign();
+    wired.leadership.start();
+    // What follows a leader's own affairs is asked of a leader only.
+    while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
     return world;
   }
 
@@ -132,6 +143,8 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
+    this.master.leadership.stop();
+    this.master.tail.stop();
     await rm(this.#folder, { recursive: true });
   }
 
