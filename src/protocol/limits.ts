@@ -67,6 +67,12 @@ export const limits = {
   /** Leading (L3). */
   leaseMs: 1_500,
   renewMs: 500,
+  /** Between masters: each says something this often, and shows what has changed twice as often. */
+  peerBeatMs: 500,
+  /** A cut connection to the leader is dialled again, and answered or refused within this (L4). */
+  peerDialMs: 300,
+  /** Wall clocks of masters that are further apart than this raise an alarm (T1). */
+  clockSkewMs: 1_000,
   /** An outcome unknown this long is said to be so (J3). */
   outcomeUnknownMs: 5_000,
   /** Captured output of one attempt. */
