@@ -12,6 +12,7 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
@@ -22,6 +23,7 @@ import { openHistory } from "./history/history.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
 import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
@@ -158,11 +160,10 @@ async function createMaster(
 async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
   const api = createApi(master);
   opening.defer(() => api.close());
+  const { server, checkDoor } = api;
   const { sessions, log } = master;
-  const checkDoor = api.checkDoor;
-  opening.defer(
-    serveSessions({ server: api.server, sessions, clock: systemClock, log, checkDoor }),
-  );
+  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log }) };
+  opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
   master.identity.addresses.push(url);

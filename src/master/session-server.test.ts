@@ -12,6 +12,7 @@ import { encodeOutcomes } from "../protocol/outcome-block.ts";
 import { sessionPath } from "../protocol/routes.ts";
 import { serveSessions } from "./session-server.ts";
 import type { Sessions } from "./sessions.ts";
+import { serveUpgrades } from "./upgrades.ts";
 
 const received: WorkerMessage[] = [];
 const told: MasterMessage[] = [];
@@ -31,7 +32,8 @@ beforeEach(async () => {
     closed() {},
   } as unknown as Sessions;
   const checkDoor = () => undefined;
-  stop = serveSessions({ server, sessions, clock: systemClock, log: silentLog, checkDoor });
+  const serve = serveSessions({ sessions, clock: systemClock, log: silentLog });
+  stop = serveUpgrades({ server, checkDoor, paths: { [sessionPath]: serve } });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
