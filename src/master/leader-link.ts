@@ -12,6 +12,7 @@ import type { CancelTimer } from "../lib/clock.ts";
 import { limits } from "../protocol/limits.ts";
 import type {
   FromStandby,
+  PeerFetch,
   PeerStanding,
   PeerWelcome,
   ToStandby,
@@ -34,6 +35,7 @@ interface Call {
 
 const delayMsMin = 25;
 const delayMsMax = 500;
+const lookAgainMs = 10;
 /** Refused in words: they will be the same for a while. */
 const refusedDelayMs = 5_000;
 
@@ -202,7 +204,7 @@ export class LeaderLink {
       case "appended":
         return this.#ports.onBell(message.index);
       case "fetch":
-        return this.#fetch(call, message.hashes);
+        return this.#fetch(call, message);
       case "whoHears": {
         const workers = this.#ports.heard(message.workers);
         return call.connection?.send([{ kind: "hears", ask: message.ask, workers }]);
@@ -258,10 +260,18 @@ export class LeaderLink {
     this.#ports.onRefused(code, message);
   }
 
-  #fetch(call: Call, hashes: readonly string[]): void {
-    for (const hash of hashes) {
+  #fetch(call: Call, message: PeerFetch): void {
+    if (this.#call !== call) return;
+    if (this.#ports.standing().applied < message.after) {
+      // Soon: the bell of that batch has rung, or will.
+      this.#ports.clock.after(lookAgainMs, () => this.#fetch(call, message));
+      return;
+    }
+    for (const hash of message.hashes) {
       this.#ports.fetch(hash, call.address, (ok) => {
-        if (ok && this.#call === call) call.connection?.send([{ kind: "have", hashes: [hash] }]);
+        if (!ok || this.#call !== call) return;
+        const { applied } = this.#ports.standing();
+        call.connection?.send([{ kind: "have", hashes: [hash], applied }]);
       });
     }
   }

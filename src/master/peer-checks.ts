@@ -25,7 +25,10 @@ const fromStandby: Checks<FromStandby> = {
   standing(message) {
     for (const name of ["applied", "watermark", "snapshot", "doubts"]) whole(message, name);
   },
-  have: checkHashes,
+  have(message) {
+    checkHashes(message);
+    whole(message, "applied");
+  },
   hears: checkWorkers,
   goodbye: checkReason,
 };
@@ -39,7 +42,10 @@ const toStandby: Checks<ToStandby> = {
     if (typeof leads !== "boolean") throw wrong("leads", leads, "true or false");
   },
   appended: (message) => whole(message, "index"),
-  fetch: checkHashes,
+  fetch(message) {
+    checkHashes(message);
+    whole(message, "after");
+  },
   whoHears: checkWorkers,
   refuse(message) {
     text(message, "code");

@@ -108,7 +108,7 @@ test("two masters say what they have over a real socket, and a bell comes at onc
   leader.peers.appended(77);
   await expect.poll(() => standby.bells).toContain(77);
   const hash = "a".repeat(64);
-  leader.peers.fetch("b", [hash]);
+  leader.peers.fetch("b", [hash], 0);
   await expect.poll(() => leader.had).toEqual([hash]);
 });
 

@@ -84,9 +84,9 @@ export interface PeersPorts {
   onHello(standby: Standby): void;
   /** Leader: a standby said what it has. */
   onStanding(standby: Standby): void;
-  /** Leader: payloads are fsynced on this standby (A1). */
-  onHave(standby: Standby, hashes: readonly string[]): void;
-  /** Standby: copy a payload from the master at this address; `done(true)` once it is fsynced. */
+  /** Leader: payloads are fsynced on this standby, whose state was at this index then (A1). */
+  onHave(standby: Standby, hashes: readonly string[], applied: number): void;
+  /** Standby: copy a payload from the master at this address; `done(true)` if it is fsynced here at that moment. */
   fetch(hash: string, from: string, done: (ok: boolean) => void): void;
   /** Standby: the leader will have nothing to do with this master, and says why. Once for the same words. */
   onRefused(code: string, message: string): void;

@@ -165,7 +165,9 @@ export class Fellow {
       onBell: (index) => void this.bells.push(index),
       onHello: (standby) => void this.hellos.push(standby.id),
       onStanding: (standby) => void this.standings.push(standby),
-      onHave: (standby, hashes) => void this.had.push(...hashes.map((h) => `${standby.id} ${h}`)),
+      onHave: (standby, hashes, applied) => {
+        this.had.push(...hashes.map((hash) => `${standby.id} ${hash} at ${applied}`));
+      },
       fetch: (hash, from, done) => {
         this.fetched.push(`${hash} from ${from}`);
         done(hash !== "lost");

@@ -180,11 +180,17 @@ test("batches in quick succession ring few bells, and the last index always come
 test("a standby copies what it is asked to and says what it has", () => {
   leader.elect(1, standby);
   net.clock.pass(100);
-  expect(leader.peers.fetch("b", ["one", "lost"])).toBe(true);
-  expect(leader.peers.fetch("nobody", ["one"])).toBe(false);
+  expect(leader.peers.fetch("b", ["one", "lost"], 0)).toBe(true);
+  expect(leader.peers.fetch("nobody", ["one"], 0)).toBe(false);
   net.clock.pass(10);
   expect(standby.fetched).toEqual(["one from http://a", "lost from http://a"]);
-  expect(leader.had).toEqual(["b one"]);
+  expect(leader.had).toEqual(["b one at 1"]);
+  leader.peers.fetch("b", ["two"], 5);
+  net.clock.pass(100);
+  expect(standby.fetched).toHaveLength(2);
+  standby.standing = { ...standby.standing, applied: 6 };
+  net.clock.pass(20);
+  expect(leader.had).toEqual(["b one at 1", "b two at 6"]);
 });
 
 test("standbys say which silent workers they hear; one that is silent itself holds nothing up", () => {

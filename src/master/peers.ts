@@ -58,9 +58,12 @@ export class Peers implements PeersView {
     return this.#standbys.live();
   }
 
-  /** Asks a standby for copies; what it has it says by `onHave`. False when it has no session. */
-  fetch(standby: string, hashes: readonly string[]): boolean {
-    return this.#standbys.fetch(standby, hashes);
+  /**
+   * Asks a standby for copies, to be made when it has applied `after`; what it has it says by `onHave`. False when it
+   * has no session.
+   */
+  fetch(standby: string, hashes: readonly string[], after: number): boolean {
+    return this.#standbys.fetch(standby, hashes, after);
   }
 
   /** Leader: which standby hears which of these workers (L8). Within half a second, from whoever answers by then. */

@@ -81,11 +81,11 @@ export class Standbys {
     });
   }
 
-  fetch(id: string, hashes: readonly string[]): boolean {
+  fetch(id: string, hashes: readonly string[], after: number): boolean {
     const session = this.#byId.get(id);
     if (!session) return false;
     for (let at = 0; at < hashes.length; at += fetchMax) {
-      session.connection.send([{ kind: "fetch", hashes: hashes.slice(at, at + fetchMax) }]);
+      session.connection.send([{ kind: "fetch", hashes: hashes.slice(at, at + fetchMax), after }]);
     }
     return true;
   }
@@ -178,7 +178,7 @@ export class Standbys {
       case "standing":
         return this.#stands(session, standby, message);
       case "have":
-        return this.#ports.onHave(standby, message.hashes);
+        return this.#ports.onHave(standby, message.hashes, message.applied);
       case "hears":
         return this.#hears(standby.id, message.ask, message.workers);
       case "goodbye":

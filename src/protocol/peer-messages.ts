@@ -41,10 +41,11 @@ export interface PeerStanding {
   readonly doubts: number;
 }
 
-/** These payloads are fsynced here. Answers `fetch`, one by one or together. */
+/** These payloads are fsynced here, at the state of `applied`. Answers `fetch`, one by one or together. */
 export interface PeerHave {
   readonly kind: "have";
   readonly hashes: readonly PayloadHash[];
+  readonly applied: number;
 }
 
 /** Of the workers asked for, those that have a session here (L8). */
@@ -81,10 +82,14 @@ export interface PeerAppended {
   readonly index: number;
 }
 
-/** Copy these payloads and say `have`. Asked again when nothing is said. */
+/**
+ * Copy these payloads and say `have`, once `after` is applied: what an entry up to there has freed may be stored
+ * anew, and would be deleted with the old one. Asked again when nothing is said.
+ */
 export interface PeerFetch {
   readonly kind: "fetch";
   readonly hashes: readonly PayloadHash[];
+  readonly after: number;
 }
 
 /** Which of these silent workers have a session with you (L8)? */
