@@ -12,6 +12,7 @@ import type { Hub } from "./hub.ts";
 import type { LoopIdentity } from "./loop.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -23,6 +24,8 @@ export interface Master {
   readonly loop: Loop;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  /** The same payloads, as other masters have them (A1). */
+  readonly copies: PayloadCopies;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;

@@ -20,6 +20,7 @@ import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import { openHistory } from "./history/history.ts";
+import { PayloadCopies } from "./payload-copies.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -138,8 +139,20 @@ async function createMaster(
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
+  const copies = new PayloadCopies({
+    clock: systemClock,
+    log,
+    payloads,
+    token: dir.token,
+    peers: { live: () => [], fetch: () => false },
+    others: () => [],
+    index: () => wired.loop.durableIndex,
+    named: () => wired.loop.peek((state) => state.payloads.keys()),
+  });
+  opening.defer(() => copies.stop());
   return {
     ...wired,
+    copies,
     identity,
     version,
     token: dir.token,
@@ -161,8 +174,8 @@ async function serve(master: Master, host: string, port: number, opening: Closer
   const api = createApi(master);
   opening.defer(() => api.close());
   const { server, checkDoor } = api;
-  const { sessions, log } = master;
-  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log }) };
+  const { sessions, copies, log } = master;
+  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }) };
   opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;

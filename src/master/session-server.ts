@@ -6,7 +6,10 @@ import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import type { MasterMessage, WorkerMessage } from "../protocol/messages.ts";
+import { storedHashes } from "../protocol/outcome-block.ts";
 import { MessageError } from "./message-fields.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
+import { PayloadGate } from "./payload-gate.ts";
 import type { Sessions } from "./sessions.ts";
 import { remoteOf } from "./upgrades.ts";
 import type { ServeSocket } from "./upgrades.ts";
@@ -17,6 +20,8 @@ export interface SessionServerOptions {
   readonly sessions: Sessions;
   readonly clock: Clock;
   readonly log: Log;
+  /** Results that are stored payloads wait until enough masters have these (A1). */
+  readonly copies: Pick<PayloadCopies, "areSecure" | "secure">;
 }
 
 /** Both sides say something at least this often. */
@@ -36,6 +41,13 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
     check: (raw) => messages.check(raw),
     weight,
   });
+  const failed = (error: unknown) => refuse(wire, error, log);
+  const gate = new PayloadGate<WorkerMessage>({
+    copies: options.copies,
+    named: storedBy,
+    pass: (message) => sessions.received(wire, message),
+    failed,
+  });
   sessions.opened(wire);
   let quiet = 0;
   const stop = keepAlive(clock, pingMs, () => {
@@ -46,24 +58,34 @@ function serve(socket: WebSocket, request: IncomingMessage, options: SessionServ
     received(taken) {
       quiet = 0;
       sessions.heard(wire);
-      for (const message of taken) sessions.received(wire, message);
+      gate.take(taken);
     },
-    failed(error) {
-      const why = error instanceof Error ? error.message : String(error);
-      log.warn("a worker sent what is no frame", { remote: wire.remote, why });
-      log.debug("where it failed", { error });
-      // A worker that says what no master takes would say it again.
-      if (error instanceof MessageError) {
-        const message = `This master cannot take what the worker says: ${why}.`;
-        wire.send([{ kind: "refuse", code: error.code, message }]);
-      }
-      wire.close(`a frame could not be read: ${why}`);
-    },
+    failed,
     closed(reason) {
       stop();
+      gate.close();
       sessions.closed(wire, reason);
     },
   });
+}
+
+function refuse(wire: Wire<MasterMessage, WorkerMessage>, error: unknown, log: Log): void {
+  const why = error instanceof Error ? error.message : String(error);
+  log.warn("a worker sent what is no frame", { remote: wire.remote, why });
+  log.debug("where it failed", { error });
+  // A worker that says what no master takes would say it again.
+  if (error instanceof MessageError) {
+    const message = `This master cannot take what the worker says: ${why}.`;
+    wire.send([{ kind: "refuse", code: error.code, message }]);
+  }
+  wire.close(`a frame could not be read: ${why}`);
+}
+
+/** Stored payloads that the results in a message name. */
+function storedBy(message: WorkerMessage): readonly string[] {
+  if (message.kind !== "report" && message.kind !== "register") return [];
+  const reports = message.kind === "report" ? [message] : message.reports;
+  return reports.flatMap(({ blocks }) => blocks.flatMap(({ bytes }) => storedHashes(bytes)));
 }
 
 function weight(message: MasterMessage): number {
