@@ -14,6 +14,7 @@ import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
 import type { Tail } from "./tail.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -27,6 +28,8 @@ export interface Master {
   readonly tail: Tail;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  /** The same payloads, as other masters have them (A1). */
+  readonly copies: PayloadCopies;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;

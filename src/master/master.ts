@@ -12,6 +12,7 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
@@ -20,9 +21,11 @@ import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
+import { PayloadCopies } from "./payload-copies.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
 import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
@@ -146,8 +149,20 @@ async function createMaster(
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
+  const copies = new PayloadCopies({
+    clock: systemClock,
+    log,
+    payloads,
+    token: dir.token,
+    peers: { live: () => [], fetch: () => false },
+    others: () => [],
+    index: () => wired.loop.durableIndex,
+    named: () => wired.loop.peek((state) => state.payloads.keys()),
+  });
+  opening.defer(() => copies.stop());
   return {
     ...wired,
+    copies,
     identity,
     version,
     token: dir.token,
@@ -168,11 +183,10 @@ async function createMaster(
 async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
   const api = createApi(master);
   opening.defer(() => api.close());
-  const { sessions, log } = master;
-  const checkDoor = api.checkDoor;
-  opening.defer(
-    serveSessions({ server: api.server, sessions, clock: systemClock, log, checkDoor }),
-  );
+  const { server, checkDoor } = api;
+  const { sessions, copies, log } = master;
+  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }) };
+  opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
   master.identity.addresses.push(url);

@@ -11,6 +11,7 @@ import { attemptOf, stateOf } from "../../core/columns.ts";
 import { createState } from "../../core/state.ts";
 import { openMemoryJournal } from "../../journal/memory.ts";
 import type { MemoryJournal } from "../../journal/memory.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
@@ -22,6 +23,7 @@ import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
 import type { Master, Usage } from "../context.ts";
+import { PayloadCopies } from "../payload-copies.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
@@ -115,8 +117,19 @@ export class ApiWorld {
       }),
       halt: (why) => log.error("halted", { why }),
     });
+    const copies = new PayloadCopies({
+      clock: systemClock,
+      log,
+      payloads,
+      token,
+      peers: { live: () => [], fetch: () => false },
+      others: () => [],
+      index: () => wired.loop.durableIndex,
+      named: () => [],
+    });
     const master: Master = {
       ...wired,
+      copies,
       identity,
       version: "0.0.0",
       token,

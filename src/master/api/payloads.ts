@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { fromPeerHeader } from "../peer-http.ts";
 import { stream } from "./body-stream.ts";
 import { answered } from "./handlers.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
@@ -21,6 +22,7 @@ export async function putPayload(
     throw new SkeinError("too_large", `A payload has at most ${limits.payloadBytesMax} bytes.`);
   }
   const size = await payloads.put(hash, bodyOf(request), { maxBytes: limits.payloadBytesMax });
+  await context.master.copies.secure([hash]);
   return { hash, size };
 }
 
@@ -33,10 +35,12 @@ export async function payload(
   context: ApiContext,
   call: Call<"payload">,
 ): Promise<Answer<"payload">> {
-  const { payloads } = context.master;
   const { request, reply } = call;
   const { hash } = call.params;
-  const size = payloads.size(hash);
+  // Another master asks for what is on this disk: two that both lack it must not ask each other for ever.
+  const { payloads, copies } = context.master;
+  const source = request.headers[fromPeerHeader] === undefined ? copies : payloads;
+  const size = await source.size(hash);
   if (size === undefined) throw new SkeinError("not_found", `Payload ${hash} is not stored.`);
   const isHead = request.method === "HEAD";
   const range = isHead ? undefined : parseRange(request.headers.range, size);
@@ -61,7 +65,7 @@ export async function payload(
     reply.raw.writeHead(200, { "content-type": type, ...headers }).end();
     return answered;
   }
-  const read = await payloads.read(hash, { start, end });
+  const read = await source.read(hash, { start, end });
   if (!read) throw new SkeinError("not_found", `Payload ${hash} is not stored any more.`);
   const options = { reply, type, status: range ? 206 : 200, headers };
   return stream(context, options, async (body) => {

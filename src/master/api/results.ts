@@ -155,7 +155,7 @@ class ResultLines {
 
   /** A stored result in its place, piece by piece. */
   async #putIn(task: number, stored: { readonly hash: string }): Promise<void> {
-    const read = await this.#context.master.payloads.read(stored.hash);
+    const read = await this.#context.master.copies.read(stored.hash);
     if (!read) {
       const reason = "payload_gone";
       this.#note({ task, state: "failed", reason, error: { name: reason, message: "it is gone" } });
