@@ -33,11 +33,15 @@ export interface MasterOptions {
   readonly host?: string;
   readonly port?: number;
   readonly id?: string;
+  /** Else that of the data directory (D1): masters on several machines share one. */
+  readonly token?: string | undefined;
   readonly log: Log;
-  readonly allowHosts?: readonly string[];
-  readonly strictQueues?: boolean;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly strictQueues?: boolean | undefined;
   /** Another journal than SQLite in the data directory: a URL of journal/engines.ts. */
-  readonly journalUrl?: string;
+  readonly journalUrl?: string | undefined;
+  /** Addresses of other masters, to copy from; those found in the data directory unless set. */
+  readonly join?: readonly string[] | undefined;
   /** When a silent worker is lost (W4); the default unless set. */
   readonly lostAfterMs?: number | undefined;
   /** After how much journal a snapshot is made (A4); the defaults unless set. */
@@ -54,6 +58,7 @@ export interface RunningMaster extends AsyncDisposable {
 
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
+export const defaultId = "m1";
 
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const host = options.host ?? "127.0.0.1";
@@ -63,7 +68,8 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     });
   }
   await using opening = new Closer();
-  const dir = openDataDir(options.dataDir);
+  const { dataDir, id = defaultId, token } = options;
+  const dir = openDataDir({ root: dataDir, id, token });
   opening.defer(() => dir.release());
   const kept = await openKept(options, dir, opening);
   const stopped = oneReason();
@@ -86,19 +92,17 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
 
 async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<Kept> {
   const { log } = options;
-  const journalUrl = options.journalUrl ?? `sqlite:${join(dir.master, "journal.db")}`;
+  const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
   const { journalId } = journal;
-  const archive = opening.use(
-    await openArchive({ path: join(dir.master, "archive.db"), journalId }),
-  );
-  const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
+  const archive = opening.use(await openArchive({ path: join(dir.own, "archive.db"), journalId }));
+  const payloads = await openPayloadStore({ dir: join(dir.own, "payloads"), log });
   const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
-  const historyDir = join(dir.master, "history");
+  const historyDir = join(dir.own, "history");
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.master, journal, archive, history, log, ...every };
+  const keep = { dir: dir.own, journal, archive, history, log, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -116,7 +120,7 @@ async function createMaster(
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
   const identity = {
-    id: options.id ?? "master",
+    id: options.id ?? defaultId,
     incarnation: randomBytes(8).toString("hex"),
     addresses,
   };
