@@ -42,6 +42,7 @@ const reportMs = 8_000;
 const masterStopMs = 5_000;
 const forcedMs = 1_000;
 const registeredMs = 15_000;
+const electedMs = 10_000;
 /** Whoever is asked who leads, on this machine, answers in this time or not at all. */
 const askMs = 1_000;
 const lookMs = 20;
@@ -82,6 +83,8 @@ export class LaptopCluster {
     for (let n = 2; n <= masters; n++) this.#startMaster(`m${n}`, 0);
     await this.#answers();
     this.#client = this.#clientOf(this.urls);
+    const end = performance.now() + electedMs;
+    while (masters > 1 && !(await this.leader()) && performance.now() < end) await delay(lookMs);
   }
 
   /** Starts all workers, each with its share of this machine. */
@@ -123,7 +126,7 @@ export class LaptopCluster {
   /** Workers first, which let their tasks end; then the masters, the leader last: so nobody is elected. */
   async end(): Promise<void> {
     await endAll(this.workers, drainMs + reportMs);
-    const leader = await this.#leader();
+    const leader = await this.leader();
     await endAll(
       this.masters.filter((master) => master !== leader),
       masterStopMs,
@@ -159,7 +162,8 @@ export class LaptopCluster {
     );
   }
 
-  async #leader(): Promise<MasterChild | undefined> {
+  /** The master that says it leads. */
+  async leader(): Promise<MasterChild | undefined> {
     const living = this.masters.filter(({ child, url }) => child.lives && url !== "");
     const leads = await Promise.all(
       living.map(async ({ url }) => {

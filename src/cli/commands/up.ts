@@ -99,7 +99,7 @@ class Up {
   async #start(): Promise<void> {
     const cluster = this.#cluster;
     await cluster.mastersReady();
-    this.#tellMasters();
+    this.#tellMasters((await cluster.leader())?.id);
     const { green, symbols } = this.#cli.err;
     cluster.startWorkers();
     const ready = await cluster.workersReady();
@@ -113,16 +113,17 @@ class Up {
     this.#tellReady();
   }
 
-  #tellMasters(): void {
+  #tellMasters(leader: string | undefined): void {
     const { masters } = this.#cluster;
     const { green, symbols } = this.#cli.err;
     const place = `(data: ${homePath(this.#dataDir, this.#cli.io.env["HOME"])})`;
     const room = Math.max(...masters.map(({ url }) => url.length));
     for (const [i, { id, url, child }] of masters.entries()) {
       const several = masters.length > 1;
-      const role = i === 0 ? place : "stands by";
       const name = several ? `master ${id} ready  ${url.padEnd(room)}` : `master ready  ${url}`;
-      this.#note(`${green(symbols.ok)} ${name}   ${role}`);
+      const role = several ? `   ${id === leader ? "leads" : "stands by"}` : "";
+      const where = i === 0 ? `   ${place}` : "";
+      this.#note(`${green(symbols.ok)} ${name}${role}${where}`);
       const only = `--data ${this.#dataDir}${several ? ` --id ${id}` : ""}`;
       this.#watch(child, [
         several
