@@ -10,14 +10,14 @@ export interface Refusal {
   readonly message: string;
   readonly hint?: string;
   readonly retryAfter?: number;
-  /** Address of the master that leads, where the answer is to ask that one. */
+  /** Of `not_leading`: the address of the master that leads. */
   readonly leader?: string;
 }
 
 export function refuse(
   code: ErrorCode,
   message: string,
-  more: Omit<Partial<Refusal>, "ok" | "code" | "message"> = {},
+  more: Pick<Refusal, "hint" | "retryAfter" | "leader"> = {},
 ): Refusal {
   return { ok: false, code, message, ...more };
 }

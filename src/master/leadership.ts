@@ -37,6 +37,7 @@ export interface LeadershipPorts {
   live(): readonly Standby[];
 }
 
+/** What a master is at the moment. */
 export type Standing = "leading" | "following" | "standing" | "rebuilding" | "halted";
 
 /** Why a master stands for election. Out of silence it gives up as soon as there is news. */

@@ -12,7 +12,7 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { sessionPath } from "../protocol/routes.ts";
+import { peerPath, sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
@@ -21,7 +21,7 @@ import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
-import { PayloadCopies } from "./payload-copies.ts";
+import { servePeers } from "./peer-server.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -38,11 +38,15 @@ export interface MasterOptions {
   readonly host?: string;
   readonly port?: number;
   readonly id?: string;
+  /** Else that of the data directory (D1): masters on several machines share one. */
+  readonly token?: string | undefined;
   readonly log: Log;
-  readonly allowHosts?: readonly string[];
-  readonly strictQueues?: boolean;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly strictQueues?: boolean | undefined;
   /** Another journal than SQLite in the data directory: a URL of journal/engines.ts. */
-  readonly journalUrl?: string;
+  readonly journalUrl?: string | undefined;
+  /** Addresses of other masters, to copy from; those found in the data directory unless set. */
+  readonly join?: readonly string[] | undefined;
   /** When a silent worker is lost (W4); the default unless set. */
   readonly lostAfterMs?: number | undefined;
   /** After how much journal a snapshot is made (A4); the defaults unless set. */
@@ -61,6 +65,7 @@ export interface RunningMaster extends AsyncDisposable {
 const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
+export const defaultId = "m1";
 
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const host = options.host ?? "127.0.0.1";
@@ -70,7 +75,8 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     });
   }
   await using opening = new Closer();
-  const dir = openDataDir(options.dataDir);
+  const { dataDir, id = defaultId, token } = options;
+  const dir = openDataDir({ root: dataDir, id, token });
   opening.defer(() => dir.release());
   const kept = await openKept(options, dir, opening);
   const stopped = oneReason();
@@ -93,19 +99,17 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
 
 async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<Kept> {
   const { log } = options;
-  const journalUrl = options.journalUrl ?? `sqlite:${join(dir.master, "journal.db")}`;
+  const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
   const { journalId } = journal;
-  const archive = opening.use(
-    await openArchive({ path: join(dir.master, "archive.db"), journalId }),
-  );
-  const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
+  const archive = opening.use(await openArchive({ path: join(dir.own, "archive.db"), journalId }));
+  const payloads = await openPayloadStore({ dir: join(dir.own, "payloads"), log });
   const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
-  const historyDir = join(dir.master, "history");
+  const historyDir = join(dir.own, "history");
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.master, journal, archive, history, log, ...every };
+  const keep = { dir: dir.own, journal, archive, history, log, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -123,7 +127,7 @@ async function createMaster(
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
   const identity: LoopIdentity & { readonly addresses: string[] } = {
-    id: options.id ?? "master",
+    id: options.id ?? defaultId,
     incarnation: randomBytes(8).toString("hex"),
     addresses,
     levels: featureLevels,
@@ -131,6 +135,7 @@ async function createMaster(
   };
   const wired = await wire({
     identity,
+    token: dir.token,
     version,
     kept,
     usage,
@@ -149,20 +154,9 @@ async function createMaster(
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
-  const copies = new PayloadCopies({
-    clock: systemClock,
-    log,
-    payloads,
-    token: dir.token,
-    peers: { live: () => [], fetch: () => false },
-    others: () => [],
-    index: () => wired.loop.durableIndex,
-    named: () => wired.loop.peek((state) => state.payloads.keys()),
-  });
-  opening.defer(() => copies.stop());
+  opening.defer(() => wired.copies.stop());
   return {
     ...wired,
-    copies,
     identity,
     version,
     token: dir.token,
@@ -184,8 +178,11 @@ async function serve(master: Master, host: string, port: number, opening: Closer
   const api = createApi(master);
   opening.defer(() => api.close());
   const { server, checkDoor } = api;
-  const { sessions, copies, log } = master;
-  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }) };
+  const { sessions, copies, peers, log } = master;
+  const paths = {
+    [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }),
+    [peerPath]: servePeers({ peers, log }),
+  };
   opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;

@@ -135,10 +135,11 @@ export class Sessions {
   }
 
   /** Which of these workers were heard here a moment ago, by whatever session (L8). */
-  hears(ids: ReadonlySet<string>): string[] {
+  hears(state: State, workers: readonly number[]): number[] {
     const since = this.#ports.clock.now() - limits.suspectAfterMs;
     const heard = [...this.#sessions.values()].filter(({ heardAt }) => heardAt >= since);
-    return [...new Set(heard.map(({ hello }) => hello?.id ?? ""))].filter((id) => ids.has(id));
+    const ids = new Set(heard.map(({ hello }) => hello?.id ?? ""));
+    return workers.filter((worker) => ids.has(state.workers.get(worker)?.info.id ?? ""));
   }
 
   /** Orders of a durable batch, in its order (L1). */

@@ -21,6 +21,10 @@ import type { Durable, Grounded, LoopIdentity } from "./loop-ports.ts";
 import { exitDial, journalPorts } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { PayloadCopies } from "./payload-copies.ts";
+import { peerDial } from "./peer-link.ts";
+import { Peers } from "./peers.ts";
+import type { Standby } from "./peers.ts";
 import { Tail } from "./tail.ts";
 import type { UsageWatch } from "./usage-watch.ts";
 
@@ -36,6 +40,8 @@ export interface Kept {
 export interface WiringOptions {
   readonly identity: LoopIdentity;
   readonly version: string;
+  /** Of the cluster: what masters say to each other by it (D1). */
+  readonly token: string;
   readonly kept: Kept;
   readonly usage: UsageWatch;
   readonly log: Log;
@@ -49,6 +55,8 @@ export interface Wired {
   readonly loop: Loop;
   readonly tail: Tail;
   readonly leadership: Leadership;
+  readonly peers: Peers;
+  readonly copies: PayloadCopies;
   readonly sessions: Sessions;
   readonly hub: Hub;
   readonly logs: LogRelay;
@@ -99,7 +107,50 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       tail.look(() => done(tail.answeredAt >= asked));
     },
     headAt: () => tail.headAt,
-    live: () => [],
+    live: () => peers.live(),
+  });
+  const peers: Peers = new Peers({
+    clock,
+    log,
+    identity,
+    version: options.version,
+    levels: identity.levels,
+    journalId: kept.journal.journalId,
+    leads: () => (loop.leads ? loop.peek(({ term }) => term) : 0),
+    term: () => loop.peek(({ term }) => term),
+    standing: () => ({
+      applied: loop.durableIndex,
+      watermark: kept.archive.watermark,
+      snapshot: kept.snapshots.newest,
+      doubts: loop.doubts,
+    }),
+    heard: (workers) => loop.peek((state) => sessions.hears(state, workers)),
+    dial: peerDial({ token: options.token, log }),
+    onLeaderGone: (term) => leadership.gone(term),
+    onBell: (index) => {
+      if (index > loop.appliedIndex) tail.look();
+    },
+    onHello: ({ id, incarnation, addresses, levels }) => {
+      const master = { id, incarnation, addresses, levels };
+      loop.request({ kind: "joinMaster", ...master }, 256, () => {});
+    },
+    onStanding: () => halfDoubts(peers.live(), halt),
+    onHave: (standby, hashes, applied) => copies.had(standby, hashes, applied),
+    fetch: (hash, from, done) => copies.fetch(hash, from, done),
+    onRefused: (code, why) => {
+      log.error("the leader refuses this master", { code, why });
+      leadership.refused();
+    },
+  });
+  const copies = new PayloadCopies({
+    clock,
+    log,
+    payloads: kept.payloads,
+    token: options.token,
+    peers,
+    others: () => loop.peek((state) => othersOf(state, identity.id)),
+    index: () => loop.durableIndex,
+    named: () => loop.peek((state) => state.payloads.keys()),
   });
   const sessions: Sessions = new Sessions({
     clock,
@@ -114,22 +165,31 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     onWorkerGone: (worker) => logs.gone(worker),
   });
   const logs = new LogRelay((worker, message) => sessions.sendTo(worker, message));
-  const wired: Wired = { loop, tail, leadership, sessions, hub, logs };
+  const wired: Wired = { loop, tail, leadership, peers, copies, sessions, hub, logs };
+  kept.journal.follow?.(() => tail.look());
   kept.snapshots.serve(loop);
   return wired;
 }
 
 /** What batches would have told, had they not been folded apart: all of it follows from the state. */
-function adopted({ leadership, sessions }: Wired, state: State): void {
+function adopted({ leadership, peers, sessions }: Wired, state: State): void {
   leadership.rebuilt(state);
+  peers.followed(state.leader);
   sessions.mastersChanged(addressesOf(state));
 }
 
 function perform(wired: Wired, kept: Kept, durable: Durable, halt: (why: Error) => void): void {
-  const { loop, leadership, sessions } = wired;
+  const { loop, leadership, peers, copies, sessions } = wired;
   loop.peek((state) => {
     leadership.applied(state, durable.effects);
+    if (
+      durable.elected ||
+      durable.effects.some(({ kind }) => kind === "elected" || kind === "resigned")
+    ) {
+      peers.followed(state.leader);
+    }
     if (durable.elected) {
+      copies.elected();
       sessions.elected(state.term, state);
       // The leader before may have died between the entry and the deed.
       if (state.trimIndex > 0) kept.journal.trim(state.trimIndex).catch(halt);
@@ -139,16 +199,40 @@ function perform(wired: Wired, kept: Kept, durable: Durable, halt: (why: Error) 
       sessions.mastersChanged(addressesOf(state));
     }
     if (durable.bytes.length === 0) return; // nothing was appended: recalls only
+    if (loop.leads) peers.appended(durable.index);
     feedArchive(state, durable, kept.archive);
     ringHub(state, durable, wired.hub);
     kept.history.add(durable.index, durable.wall, durable.bytes);
     kept.snapshots.appended(durable);
   });
-  for (const effect of durable.effects) housekeep(effect, kept, loop.leads, halt);
+  for (const effect of durable.effects) housekeep(effect, durable, wired, kept, halt);
 }
 
 /** Files that an entry says are needed no more (A1, A5). */
-function housekeep(effect: Effect, kept: Kept, leads: boolean, halt: (why: Error) => void): void {
-  if (effect.kind === "payloadsFreed") kept.payloads.delete(effect.hashes).catch(halt);
-  else if (effect.kind === "trim" && leads) kept.journal.trim(effect.below).catch(halt);
+function housekeep(
+  effect: Effect,
+  { index }: Durable,
+  { loop, copies }: Wired,
+  kept: Kept,
+  halt: (why: Error) => void,
+): void {
+  if (effect.kind === "payloadsFreed") copies.freed(index, effect.hashes).catch(halt);
+  else if (effect.kind === "trim" && loop.leads) kept.journal.trim(effect.below).catch(halt);
+}
+
+/** L10: a leader whose state half of its standbys dispute is the one that is wrong. */
+function halfDoubts(live: readonly Standby[], halt: (why: Error) => void): void {
+  const doubting = live.filter(({ doubts }) => doubts > 0);
+  if (doubting.length === 0 || doubting.length * 2 < live.length) return;
+  const who = doubting.map(({ id, doubts }) => `${id} since batch ${doubts}`).join(", ");
+  halt(new Error(`half of the standbys have another state (${who}): this leader stops`));
+}
+
+/** Addresses of the other masters, the leader's first. */
+function othersOf(state: State, own: string): string[] {
+  const others = [...state.masters.values()].filter(({ id }) => id !== own);
+  const leaderFirst = others.toSorted(
+    (a, b) => Number(b.id === state.leader?.id) - Number(a.id === state.leader?.id),
+  );
+  return leaderFirst.flatMap(({ addresses }) => addresses);
 }

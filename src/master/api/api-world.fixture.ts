@@ -22,8 +22,8 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
-import type { Master, Usage } from "../context.ts";
-import { PayloadCopies } from "../payload-copies.ts";
+import type { LeadershipView, Master, Usage } from "../context.ts";
+import type { Standby } from "../peers.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
@@ -49,6 +49,13 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
+export interface Others {
+  live: Standby[];
+  newsAgeMs: number;
+  /** Whom the lead was given to. */
+  readonly stepsDown: (string | null)[];
+}
+
 /** What a worker of a test says of a task's attempt. */
 export type Answerer = (task: number, input: string) => Partial<OutcomeItem> & { text?: string };
 
@@ -58,13 +65,15 @@ export class ApiWorld {
   readonly journal: MemoryJournal;
   readonly archive: MemoryArchive;
   readonly usage: { journalBytes: number; share: number };
+  /** What the master believes of the others; a test changes it. */
+  readonly others: Others;
   readonly logged: { level: string; message: string; fields: LogFields }[];
   port = 0;
   #reports = new Map<number, number>();
   readonly #folder: string;
 
   private constructor(
-    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "logged">,
+    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "others" | "logged">,
     folder: string,
   ) {
     this.master = parts.master;
@@ -72,6 +81,7 @@ export class ApiWorld {
     this.journal = parts.journal;
     this.archive = parts.archive;
     this.usage = parts.usage;
+    this.others = parts.others;
     this.logged = parts.logged;
     this.#folder = folder;
   }
@@ -106,6 +116,7 @@ export class ApiWorld {
     } as unknown as Kept;
     const wired = await wire({
       identity,
+      token,
       version: "0.0.0",
       kept,
       usage: { dispatchMax: () => 20_000 } as never,
@@ -117,19 +128,20 @@ export class ApiWorld {
       }),
       halt: (why) => log.error("halted", { why }),
     });
-    const copies = new PayloadCopies({
-      clock: systemClock,
-      log,
-      payloads,
-      token,
-      peers: { live: () => [], fetch: () => false },
-      others: () => [],
-      index: () => wired.loop.durableIndex,
-      named: () => [],
-    });
+    const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
+    const leadership: LeadershipView = {
+      stepDown(to, done) {
+        others.stepsDown.push(to);
+        done({ ok: true });
+      },
+      standsFor: () => (wired.loop.leads ? "leading" : "following"),
+      newsAgeMs: () => (wired.loop.leads ? 0 : others.newsAgeMs),
+      leaderElsewhere: () => wired.loop.peek(({ leader }) => leader?.addresses[0]),
+    };
     const master: Master = {
       ...wired,
-      copies,
+      leadership,
+      peers: { followed() {}, appended() {}, live: () => others.live },
       identity,
       version: "0.0.0",
       token,
@@ -142,7 +154,7 @@ export class ApiWorld {
       usage: () => usage as Usage,
     };
     const api = createApi(master, options);
-    const world = new ApiWorld({ master, api, journal, archive, usage, logged }, folder);
+    const world = new ApiWorld({ master, api, journal, archive, usage, others, logged }, folder);
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
