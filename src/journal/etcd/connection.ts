@@ -138,10 +138,17 @@ export class EtcdConnection {
   }
 
   #unavailable(why: string, given?: unknown): EngineUnavailable {
-    const cause = this.#reason ?? given;
+    const cause = rootOf(this.#reason ?? given);
     const detail = cause === undefined ? "" : ` (${asError(cause).message})`;
     return new EngineUnavailable(`${this.endpoint}: ${why}${detail}`, { cause });
   }
+}
+
+/** A call that waited for a connection which could not be made names that only as its cause. */
+function rootOf(error: unknown): unknown {
+  const wraps =
+    error instanceof Error && "code" in error && error.code === "ERR_HTTP2_STREAM_CANCEL";
+  return wraps ? (error.cause ?? error) : error;
 }
 
 interface Exchange {
