@@ -68,8 +68,8 @@ describe.skipIf(found === undefined)("etcd in trouble (skipped without an etcd)"
       Object.fromEntries([...race.won].sort(([one], [other]) => one - other)),
     );
     const before = rings;
-    await fill(journals[2], { count: 1 });
-    await until(() => rings > before, 10_000);
+    const appended = async () => (await fill(journals[2], { count: 1 })).result.kind === "appended";
+    await until(async () => (await appended()) && rings > before, 10_000);
     await annotate(`${stored.length} batches, ${race.unknowns} settled by reading`);
   });
 

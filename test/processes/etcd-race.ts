@@ -85,7 +85,7 @@ export async function readAll(journal: Journal): Promise<StoredBatch[]> {
 
 /** Appends until something other than `appended` is answered. */
 export async function fill(journal: Journal, { count = Infinity, size = 100 } = {}) {
-  let head = await journal.head();
+  let head = await patiently(() => journal.head());
   for (let done = 0; done < count; done++) {
     const batch = nextBatch(journal, head, size);
     const result = await journal.append(head.index, batch);
