@@ -240,7 +240,7 @@ export class Leadership {
   leave(done: () => void): void {
     this.#leaving = true;
     this.#ports.loop.withdraw();
-    this.stepDown(null, done);
+    this.stepDown(null, () => done());
   }
 
   // ── what others are told ───────────────────────────────────────────────────────────────

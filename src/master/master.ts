@@ -29,7 +29,8 @@ import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
 import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
-import { wire } from "./wiring.ts";
+import { handOver } from "./hand-over.ts";
+import { start, wire } from "./wiring.ts";
 import type { Kept, Wired } from "./wiring.ts";
 
 export interface MasterOptions {
@@ -86,12 +87,13 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   };
   const master = await createMaster(options, dir, kept, halt, opening);
   const url = await serve(master, host, options.port ?? defaultPort, opening);
-  master.leadership.start();
+  start(master);
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
   const closer = opening.move();
   const stop = async () => {
     stopped.say("it was told to stop");
+    await handOver(master);
     await closer[Symbol.asyncDispose]();
   };
   return { url, token: dir.token, closed: stopped.reason, stop, [Symbol.asyncDispose]: stop };
