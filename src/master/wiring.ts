@@ -10,6 +10,7 @@ import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
+import { Absences } from "./absences.ts";
 import { admit } from "./admission.ts";
 import type { Archive } from "./archive/archive.ts";
 import type { History } from "./history/history.ts";
@@ -21,10 +22,12 @@ import { Loop } from "./loop.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import { wireCopies, wirePeers } from "./peer-wiring.ts";
 import type { Peers } from "./peers.ts";
+import { handOverIfCutOff } from "./cut-off.ts";
 import { adopted, perform } from "./performing.ts";
 import { exitDial, journalPorts } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { killStoppedWriters } from "./stopped-writer.ts";
 import { Tail } from "./tail.ts";
 import type { UsageWatch } from "./usage-watch.ts";
 
@@ -60,6 +63,7 @@ export interface Wired {
   readonly peers: Peers;
   readonly copies: PayloadCopies;
   readonly sessions: Sessions;
+  readonly absences: Absences;
   readonly hub: Hub;
   readonly logs: LogRelay;
 }
@@ -80,7 +84,13 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     leadership: wireLeadership(options, loop, the),
     peers,
     copies: wireCopies(options, loop, peers),
-    sessions: wireSessions(options, loop, logs),
+    sessions: wireSessions(options, loop, logs, the),
+    absences: new Absences({
+      clock: options.clock ?? systemClock,
+      loop,
+      own: options.identity.id,
+      live: () => peers.live(),
+    }),
     hub: new Hub(),
     logs,
   };
@@ -104,6 +114,10 @@ function loopPorts(options: WiringOptions, the: The): ConstructorParameters<type
     look: (done) => the().tail.look(done),
     perform: (durable) => perform(the(), durable, halt),
     rebuild: (why) => void rebuild(options, the(), why),
+    stuck() {
+      if (kept.journal.engine !== "sqlite") return;
+      the().loop.peek((state) => killStoppedWriters(state, options.identity.id, log));
+    },
     deposed: () => the().sessions.deposed(),
     leaderElsewhere: () => the().leadership.leaderElsewhere(),
     halt,
@@ -149,7 +163,7 @@ function wireTail({ kept, log, halt, clock = systemClock }: WiringOptions, loop:
 }
 
 function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadership {
-  const { log, identity, clock = systemClock } = options;
+  const { kept, log, identity, clock = systemClock } = options;
   return new Leadership({
     clock,
     log,
@@ -161,10 +175,11 @@ function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadershi
     },
     headAt: () => the().tail.headAt,
     live: () => the().peers.live(),
+    survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
   });
 }
 
-function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay): Sessions {
+function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay, the: The): Sessions {
   const { kept, log, version, identity, lostAfterMs, clock = systemClock } = options;
   return new Sessions({
     clock,
@@ -175,6 +190,7 @@ function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay): Sessi
     identity,
     lostAfterMs,
     dial: exitDial(networkId()),
+    onBraked: (silent) => handOverIfCutOff(the(), silent),
     onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
     onWorkerGone: (worker) => logs.gone(worker),
   });

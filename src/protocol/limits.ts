@@ -78,6 +78,8 @@ export const limits = {
   resignedMs: 200,
   /** In a term younger than this a cut connection does not make a standby stand: silence does. */
   termMinMs: 500,
+  /** A standby that the leader has missed for so long is no master any more until it returns. */
+  masterForgottenMs: 600_000,
   /** Between masters: each says something this often, and shows what has changed twice as often. */
   peerBeatMs: 500,
   /** A cut connection to the leader is dialled again, and answered or refused within this (L4). */
