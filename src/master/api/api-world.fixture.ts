@@ -14,6 +14,7 @@ import type { MemoryJournal } from "../../journal/memory.ts";
 import { createLog } from "../../lib/log.ts";
 import type { Log, LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
+import { limits } from "../../protocol/limits.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { WorkerInfo } from "../../protocol/model.ts";
@@ -335,6 +336,6 @@ function pretend({ loop }: Wired, others: Others): LeadershipView {
     },
     standsFor: () => (loop.leads ? "leading" : "following"),
     newsAgeMs: () => (loop.leads ? 0 : others.newsAgeMs),
-    leaderElsewhere: () => loop.peek(({ leader }) => leader?.addresses[0]),
+    leaderElsewhere: () => (others.newsAgeMs <= limits.leaseMs ? "http://127.0.0.1:2" : undefined),
   };
 }
