@@ -13,6 +13,8 @@ import type { LoopIdentity } from "./loop.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
+import type { PeerFiles } from "./peer-files.ts";
+import type { Peers } from "./peers.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -24,8 +26,11 @@ export interface Master {
   readonly loop: Loop;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  readonly peers: Peers;
   /** The same payloads, as other masters have them (A1). */
   readonly copies: PayloadCopies;
+  /** For masters that start anew (A6). */
+  readonly files: PeerFiles;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;

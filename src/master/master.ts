@@ -12,15 +12,17 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { sessionPath } from "../protocol/routes.ts";
+import { peerPath, sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
+import { catchUp, copySnapshot } from "./catch-up.ts";
 import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import { openHistory } from "./history/history.ts";
-import { PayloadCopies } from "./payload-copies.ts";
+import { PeerFiles } from "./peer-files.ts";
+import { servePeers } from "./peer-server.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -28,6 +30,7 @@ import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
 import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
+import { wirePeers } from "./wire-peers.ts";
 import type { Kept } from "./wiring.ts";
 
 export interface MasterOptions {
@@ -43,6 +46,8 @@ export interface MasterOptions {
   readonly journalUrl?: string;
   /** When a silent worker is lost (W4); the default unless set. */
   readonly lostAfterMs?: number | undefined;
+  /** Other masters of this cluster, for one that starts anew (A6). */
+  readonly join?: readonly string[] | undefined;
   /** After how much journal a snapshot is made (A4); the defaults unless set. */
   readonly snapshotEvery?: { readonly bytes?: number; readonly batches?: number } | undefined;
 }
@@ -55,6 +60,8 @@ export interface RunningMaster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** What this version can read and write (L11); a leader writes what all masters can read. */
+const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
 
@@ -92,6 +99,15 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const journalUrl = options.journalUrl ?? `sqlite:${join(dir.master, "journal.db")}`;
   const journal = opening.use(await openJournal(journalUrl));
   const { journalId } = journal;
+  // Before any of what it may copy is opened.
+  const others = {
+    dir: dir.master,
+    journal,
+    addresses: () => options.join ?? [],
+    token: dir.token,
+    log,
+  };
+  await catchUp(others);
   const archive = opening.use(
     await openArchive({ path: join(dir.master, "archive.db"), journalId }),
   );
@@ -101,7 +117,8 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.master, journal, archive, history, log, ...every };
+  const copy = () => copySnapshot(others);
+  const keep = { dir: dir.master, journal, archive, history, log, copy, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -139,20 +156,30 @@ async function createMaster(
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
-  const copies = new PayloadCopies({
+  const { peers, copies } = wirePeers({
     clock: systemClock,
     log,
-    payloads,
+    identity,
+    version,
+    levels: featureLevels,
     token: dir.token,
-    peers: { live: () => [], fetch: () => false },
-    others: () => [],
-    index: () => wired.loop.durableIndex,
-    named: () => wired.loop.peek((state) => state.payloads.keys()),
+    kept,
+    loop: wired.loop,
+    join: options.join ?? [],
+    doubts: () => 0,
+    heard: () => [],
+    onLeaderGone() {},
+    onBell() {},
+    onHello() {},
+    onRefused: (code, message) => log.error("the leader refuses this master", { code, message }),
   });
+  opening.defer(() => peers.stop("the master stops"));
   opening.defer(() => copies.stop());
   return {
     ...wired,
+    peers,
     copies,
+    files: new PeerFiles({ dir: dir.master, journalId: journal.journalId, archive }),
     identity,
     version,
     token: dir.token,
@@ -174,8 +201,11 @@ async function serve(master: Master, host: string, port: number, opening: Closer
   const api = createApi(master);
   opening.defer(() => api.close());
   const { server, checkDoor } = api;
-  const { sessions, copies, log } = master;
-  const paths = { [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }) };
+  const { sessions, peers, copies, log } = master;
+  const paths = {
+    [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }),
+    [peerPath]: servePeers({ peers, log }),
+  };
   opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;

@@ -36,11 +36,11 @@ export interface SnapshotKeeperOptions {
   /** Journal bytes and batches after which a snapshot is made. */
   readonly everyBytes?: number | undefined;
   readonly everyBatches?: number | undefined;
-  /** Live standbys, on a leader (N4); none unless said. */
-  readonly live?: (() => readonly Pick<Standing, "snapshot" | "watermark">[]) | undefined;
   /** Copies a snapshot of another master into this one's folder: the journal begins after its own. */
   readonly copy?: (() => Promise<void>) | undefined;
 }
+
+type LiveStandbys = () => readonly Pick<Standing, "snapshot" | "watermark">[];
 
 /** A trim that waits for standbys is looked at again after so many batches. */
 const reviewBatches = 64;
@@ -49,6 +49,7 @@ export class SnapshotKeeper implements AsyncDisposable {
   readonly #options: SnapshotKeeperOptions;
   readonly #dir: string;
   #loop: Loop | undefined;
+  #live: LiveStandbys = () => [];
   #bytes = 0;
   #batches = 0;
   #making: Promise<void> | undefined;
@@ -79,8 +80,10 @@ export class SnapshotKeeper implements AsyncDisposable {
     return state;
   }
 
-  serve(loop: Loop): void {
+  /** `live`: the leader's standbys (N4). */
+  serve(loop: Loop, live: LiveStandbys = () => []): void {
     this.#loop = loop;
+    this.#live = live;
   }
 
   appended(durable: Durable): void {
@@ -159,7 +162,7 @@ export class SnapshotKeeper implements AsyncDisposable {
 
   /** N4: how far a trim may go now; 0: it may not. */
   #allowed(): number {
-    const live = this.#options.live?.() ?? [];
+    const live = this.#live();
     if (live.length === 0) return this.#trimUpTo;
     const snapshot = Math.max(...live.map((standby) => standby.snapshot));
     const watermark = Math.min(...live.map((standby) => standby.watermark));

@@ -23,7 +23,8 @@ import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
 import type { Master, Usage } from "../context.ts";
-import { PayloadCopies } from "../payload-copies.ts";
+import { PeerFiles } from "../peer-files.ts";
+import { wirePeers } from "../wire-peers.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
@@ -108,19 +109,28 @@ export class ApiWorld {
       ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
       halt: (why) => log.error("halted", { why }),
     });
-    const copies = new PayloadCopies({
+    const { peers, copies } = wirePeers({
       clock: systemClock,
       log,
-      payloads,
+      identity,
+      version: "0.0.0",
+      levels: [1, 1],
       token,
-      peers: { live: () => [], fetch: () => false },
-      others: () => [],
-      index: () => wired.loop.durableIndex,
-      named: () => [],
+      kept,
+      loop: wired.loop,
+      join: [],
+      doubts: () => 0,
+      heard: () => [],
+      onLeaderGone() {},
+      onBell() {},
+      onHello() {},
+      onRefused() {},
     });
     const master: Master = {
       ...wired,
+      peers,
       copies,
+      files: new PeerFiles({ dir: folder, journalId: journal.journalId, archive }),
       identity,
       version: "0.0.0",
       token,
@@ -145,6 +155,8 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
+    this.master.peers.stop("the test is over");
+    this.master.copies.stop();
     await rm(this.#folder, { recursive: true });
   }
 

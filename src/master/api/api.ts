@@ -24,6 +24,7 @@ import { OpenRequests } from "./open-requests.ts";
 import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { payload, putPayload } from "./payloads.ts";
+import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
 import { queues, setQueue } from "./queues.ts";
@@ -67,6 +68,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
+  bindPeerRoutes(app, context);
   const { server } = app;
   return {
     server,
