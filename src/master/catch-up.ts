@@ -102,6 +102,7 @@ async function fromAny(
 ): Promise<boolean> {
   const until = performance.now() + tryMs;
   for (;;) {
+    if (addresses().length === 0) return false;
     for (const address of addresses()) {
       try {
         await copy(address);

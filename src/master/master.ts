@@ -60,6 +60,14 @@ export interface RunningMaster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** No other master is followed yet: what others say leads to nothing. */
+const nobodyYet = {
+  doubts: () => 0,
+  heard: () => [],
+  onLeaderGone() {},
+  onBell() {},
+  onHello() {},
+} as const;
 /** What this version can read and write (L11); a leader writes what all masters can read. */
 const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
@@ -117,7 +125,8 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const copy = () => copySnapshot(others);
+  const copy = (known: readonly string[]) =>
+    copySnapshot({ ...others, addresses: () => [...known, ...others.addresses()] });
   const keep = { dir: dir.master, journal, archive, history, log, copy, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
@@ -166,11 +175,7 @@ async function createMaster(
     kept,
     loop: wired.loop,
     join: options.join ?? [],
-    doubts: () => 0,
-    heard: () => [],
-    onLeaderGone() {},
-    onBell() {},
-    onHello() {},
+    ...nobodyYet,
     onRefused: (code, message) => log.error("the leader refuses this master", { code, message }),
   });
   opening.defer(() => peers.stop("the master stops"));

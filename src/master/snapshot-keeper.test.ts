@@ -80,7 +80,7 @@ test("with standbys the journal is trimmed once one has a snapshot and all archi
     { snapshot: 0, watermark: 0 },
   ];
   const { journal } = world;
-  keeper.serve(world.master.loop, () => standbys);
+  keeper.serve(world.master.loop, { live: () => standbys, addresses: () => [] });
   history.durable = Infinity;
   await snapshot();
   const first = keeper.newest;

@@ -37,10 +37,18 @@ export interface SnapshotKeeperOptions {
   readonly everyBytes?: number | undefined;
   readonly everyBatches?: number | undefined;
   /** Copies a snapshot of another master into this one's folder: the journal begins after its own. */
-  readonly copy?: (() => Promise<void>) | undefined;
+  readonly copy?: ((addresses: readonly string[]) => Promise<void>) | undefined;
 }
 
-type LiveStandbys = () => readonly Pick<Standing, "snapshot" | "watermark">[];
+/** What a keeper asks about other masters. */
+export interface OtherMasters {
+  /** The leader's standbys (N4). */
+  readonly live: () => readonly Pick<Standing, "snapshot" | "watermark">[];
+  /** Where others listen. */
+  readonly addresses: () => readonly string[];
+}
+
+const nobody: OtherMasters = { live: () => [], addresses: () => [] };
 
 /** A trim that waits for standbys is looked at again after so many batches. */
 const reviewBatches = 64;
@@ -49,7 +57,7 @@ export class SnapshotKeeper implements AsyncDisposable {
   readonly #options: SnapshotKeeperOptions;
   readonly #dir: string;
   #loop: Loop | undefined;
-  #live: LiveStandbys = () => [];
+  #others = nobody;
   #bytes = 0;
   #batches = 0;
   #making: Promise<void> | undefined;
@@ -65,13 +73,17 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.#dir = join(options.dir, "snapshots");
   }
 
-  /** The state of the newest usable snapshot up to an index; unusable ones are named in the log. */
+  /**
+   * The state of the newest usable snapshot up to an index; unusable ones are named in the log. When any will do and
+   * the journal begins after all that are here, another master is asked for its own.
+   */
   async load(indexMax: number): Promise<State | undefined> {
     const { journal, log } = this.#options;
-    const { found, problems } = await latestUsable(this.#dir, {
-      journalId: journal.journalId,
-      indexMax,
-    });
+    const { journalId } = journal;
+    if (indexMax === Infinity) {
+      await this.#start().catch((error: unknown) => log.warn("no snapshot was copied", { error }));
+    }
+    const { found, problems } = await latestUsable(this.#dir, { journalId, indexMax });
     for (const problem of problems)
       log.warn("a snapshot cannot be used", { problem: problem.message });
     if (!found) return undefined;
@@ -80,10 +92,9 @@ export class SnapshotKeeper implements AsyncDisposable {
     return state;
   }
 
-  /** `live`: the leader's standbys (N4). */
-  serve(loop: Loop, live: LiveStandbys = () => []): void {
+  serve(loop: Loop, others: OtherMasters = nobody): void {
     this.#loop = loop;
-    this.#live = live;
+    this.#others = others;
   }
 
   appended(durable: Durable): void {
@@ -156,13 +167,13 @@ export class SnapshotKeeper implements AsyncDisposable {
     const { journal, copy } = this.#options;
     const own = await this.#usable(Infinity);
     if ((own?.index ?? 0) >= (await journal.trimmed()) || !copy) return own;
-    await copy();
+    await copy(this.#others.addresses());
     return this.#usable(Infinity);
   }
 
   /** N4: how far a trim may go now; 0: it may not. */
   #allowed(): number {
-    const live = this.#live();
+    const live = this.#others.live();
     if (live.length === 0) return this.#trimUpTo;
     const snapshot = Math.max(...live.map((standby) => standby.snapshot));
     const watermark = Math.min(...live.map((standby) => standby.watermark));

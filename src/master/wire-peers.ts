@@ -49,17 +49,18 @@ export function wirePeers(options: PeersWiring): WiredPeers {
     onHave: (standby, hashes, applied) => copies.had(standby, hashes, applied),
     fetch: (hash, from, done) => copies.fetch(hash, from, done),
   });
+  const addresses = () => loop.peek((state) => otherMasters(state, identity.id, join));
   const copies = new PayloadCopies({
     clock,
     log,
     payloads,
     token,
     peers,
-    others: () => loop.peek((state) => otherMasters(state, identity.id, join)),
+    others: addresses,
     index: () => loop.durableIndex,
     named: () => loop.peek((state) => state.payloads.keys()),
   });
-  snapshots.serve(loop, () => peers.live());
+  snapshots.serve(loop, { live: () => peers.live(), addresses });
   return { peers, copies };
 }
 

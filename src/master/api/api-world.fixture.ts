@@ -53,6 +53,17 @@ export interface Asked {
 /** What a worker of a test says of a task's attempt. */
 export type Answerer = (task: number, input: string) => Partial<OutcomeItem> & { text?: string };
 
+/** There is no other master here. */
+const nobody = {
+  join: [],
+  doubts: () => 0,
+  heard: () => [],
+  onLeaderGone() {},
+  onBell() {},
+  onHello() {},
+  onRefused() {},
+} as const;
+
 export class ApiWorld {
   readonly master: Master;
   readonly api: Api;
@@ -118,13 +129,7 @@ export class ApiWorld {
       token,
       kept,
       loop: wired.loop,
-      join: [],
-      doubts: () => 0,
-      heard: () => [],
-      onLeaderGone() {},
-      onBell() {},
-      onHello() {},
-      onRefused() {},
+      ...nobody,
     });
     const master: Master = {
       ...wired,
