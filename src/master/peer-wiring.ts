@@ -57,7 +57,7 @@ export function wireCopies(options: WiringOptions, loop: Loop, peers: Peers): Pa
     payloads: kept.payloads,
     token: options.token,
     peers,
-    others: () => loop.peek((state) => othersOf(state, identity.id)),
+    others: () => loop.peek((state) => otherMasters(state, identity.id, options.others())),
     index: () => loop.durableIndex,
     named: () => loop.peek((state) => state.payloads.keys()),
   });
@@ -71,11 +71,14 @@ function halfDoubts(live: readonly Standby[], halt: (why: Error) => void): void 
   halt(new Error(`half of the standbys have another state (${who}): this leader stops`));
 }
 
-/** Addresses of the other masters, the leader's first. */
-function othersOf(state: State, own: string): string[] {
-  const others = [...state.masters.values()].filter(({ id }) => id !== own);
-  const leaderFirst = others.toSorted(
-    (a, b) => Number(b.id === state.leader?.id) - Number(a.id === state.leader?.id),
-  );
-  return leaderFirst.flatMap(({ addresses }) => addresses);
+/** Where other masters listen: the leader first, then those of the state, then those that were named at the start. */
+export function otherMasters(
+  { leader, masters }: State,
+  own: string,
+  named: readonly string[],
+): readonly string[] {
+  const known = [...(leader ? [leader] : []), ...masters.values()].filter(({ id }) => id !== own);
+  const addresses = new Set([...known.flatMap((master) => master.addresses), ...named]);
+  for (const address of masters.get(own)?.addresses ?? []) addresses.delete(address);
+  return [...addresses];
 }

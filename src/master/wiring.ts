@@ -20,7 +20,7 @@ import { LogRelay } from "./log-relay.ts";
 import type { Grounded, LoopIdentity } from "./loop-ports.ts";
 import { Loop } from "./loop.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
-import { wireCopies, wirePeers } from "./peer-wiring.ts";
+import { otherMasters, wireCopies, wirePeers } from "./peer-wiring.ts";
 import type { Peers } from "./peers.ts";
 import { handOverIfCutOff } from "./cut-off.ts";
 import { adopted, perform } from "./performing.ts";
@@ -51,6 +51,8 @@ export interface WiringOptions {
   readonly lostAfterMs?: number | undefined;
   /** `doubting`: a digest that differs only makes this master doubt itself (L10). */
   readonly ground: (doubting: boolean) => Promise<Grounded>;
+  /** Where other masters were named when this one was started; the state knows more. */
+  readonly others: () => readonly string[];
   readonly halt: (why: Error) => void;
   readonly clock?: Clock;
 }
@@ -95,7 +97,11 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     logs,
   };
   kept.journal.follow?.(() => wired.tail.look());
-  kept.snapshots.serve(loop, () => peers.live());
+  kept.snapshots.serve(loop, {
+    live: () => peers.live(),
+    addresses: () =>
+      loop.peek((state) => otherMasters(state, options.identity.id, options.others())),
+  });
   return wired;
 }
 

@@ -90,6 +90,8 @@ export const limits = {
   payloadCopiesMax: 4,
   /** A master looks this often for payloads that the state names and that it lacks. */
   payloadLookMs: 5_000,
+  /** A new master tries so long to reach others that have what it needs (A6); then it starts with what it has. */
+  catchUpMs: 15_000,
   /** Wall clocks of masters that are further apart than this raise an alarm (T1). */
   clockSkewMs: 1_000,
   /** An outcome unknown this long is said to be so (J3). */

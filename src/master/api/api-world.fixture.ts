@@ -26,6 +26,7 @@ import type { LeadershipView, Master, Usage } from "../context.ts";
 import type { Standby } from "../peers.ts";
 import type { LoopIdentity } from "../loop-ports.ts";
 import type { Kept, Wired } from "../wiring.ts";
+import { PeerFiles } from "../peer-files.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
 import type { Api, ApiOptions } from "./api.ts";
@@ -115,6 +116,7 @@ export class ApiWorld {
       ...wired,
       leadership,
       peers: { followed() {}, appended() {}, live: () => others.live },
+      files: new PeerFiles({ dir: folder, journalId: journal.journalId, archive }),
       identity,
       version: "0.0.0",
       token,
@@ -322,6 +324,7 @@ function wireWithout(
     kept: { ...own, history: { add() {} }, snapshots: { serve() {}, appended() {} } } as never,
     usage: { dispatchMax: () => 20_000 } as never,
     log,
+    others: () => [],
     ground: async () => grounded,
     halt: (why) => log.error("halted", { why }),
   });
