@@ -12,6 +12,7 @@ import type { Hub } from "./hub.ts";
 import type { LoopIdentity } from "./loop.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { PeersView } from "./peers.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -21,6 +22,8 @@ export interface Master {
   readonly token: string;
   readonly journal: Journal;
   readonly loop: Loop;
+  readonly leadership: Leadership;
+  readonly peers: PeersView;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
   readonly hub: Hub;
@@ -31,6 +34,17 @@ export interface Master {
   readonly settings: MasterSettings;
   /** Bytes and shares of journal and disk, as of a second ago at most (J7). */
   readonly usage: () => Usage;
+}
+
+/** What the API asks of the part that stands for election and resigns. */
+export interface Leadership {
+  /** Gives the lead to that standby, or to any; `done` is called when that is durable, or refused. */
+  stepDown(to: string | null, done: (answer: { readonly ok: true } | Refusal) => void): void;
+  standsFor(): "leading" | "following" | "standing" | "rebuilding";
+  /** Since the last batch was applied; 0 of a leader. */
+  newsAgeMs(): number;
+  /** Whether a leader that is stopped but not dead is got rid of; true unless told. */
+  survivesStopped?(): boolean;
 }
 
 export interface MasterSettings {
@@ -84,5 +98,6 @@ export function toError(refusal: Refusal): SkeinError {
   return new SkeinError(refusal.code, refusal.message, {
     ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
     ...(refusal.retryAfter === undefined ? {} : { retryAfter: refusal.retryAfter }),
+    ...(refusal.leader === undefined ? {} : { leader: refusal.leader }),
   });
 }

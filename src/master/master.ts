@@ -12,6 +12,7 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { aloneLeadership, nobodyElse } from "./alone.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
@@ -141,6 +142,8 @@ async function createMaster(
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
   return {
+    leadership: aloneLeadership(wired.loop),
+    peers: nobodyElse,
     ...wired,
     identity,
     version,

@@ -31,6 +31,10 @@ export const limits = {
   /** Request bodies held during an election, in all (L9). */
   heldBytesMax: 16 * mib,
   heldMs: 5_000,
+  /** A read that asks for a batch waits so long for it at a master that has not applied it (L5). */
+  atLeastMs: 5_000,
+  /** Addresses that a client knows: told, learned from answers, found in a list of masters. */
+  mastersKnownMax: 16,
   /** Requests that wait for one turn of the loop; past it submits are told to come back (P7). */
   inboxBytesMax: 64 * mib,
   /** Estimated bytes of state; past it submits are refused with 429 (P7). */

@@ -63,6 +63,8 @@ export async function connect(options: ConnectOptions = {}): Promise<Skein> {
     });
     // A wrong address or token is told here, not at the first submit.
     await client.version({ signal, retryMs: connectMs });
+    // So that the death of the one master that was named is survived too. Without an answer: so be it.
+    if (!laptop) await client.masters({ signal, retryMs: 0 }).catch(() => {});
     return new Skein(client, closeAll);
   } catch (error) {
     await closeAll();

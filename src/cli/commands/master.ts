@@ -1,4 +1,4 @@
-// skein master: one master in this process.
+// skein master: one master in this process. Its subcommands are in masters.ts.
 
 import type { Command } from "commander";
 import { SkeinError } from "../../protocol/errors.ts";
@@ -8,6 +8,7 @@ import { isForPeople, logOptions, makeLog, ownedOption, untilToldToEnd } from ".
 import type { LogOptions } from "../daemon.ts";
 import { homePath } from "../format.ts";
 import { collected, described, jsonOption, showOptions, wholeNumber } from "../options.ts";
+import { defineMasterList, defineStepDown } from "./masters.ts";
 import { defaultDataDir, parseMasters } from "../../sdk/locate.ts";
 
 interface MasterOptions extends LogOptions {
@@ -28,6 +29,8 @@ export function defineMaster(master: Command, cli: Cli): void {
     "skein master",
     "skein master --data /var/lib/skein --log-format json",
     "skein master --id m2 --port 7421        a second one on this machine",
+    "skein master list",
+    "skein master step-down --wait",
   ]);
   ownedOption(
     logOptions(
@@ -53,6 +56,8 @@ export function defineMaster(master: Command, cli: Cli): void {
         .option("--strict-queues", "refuse queues that do not exist"),
     ),
   );
+  defineMasterList(master.command("list"), cli);
+  defineStepDown(master.command("step-down"), cli);
   showOptions(master).action((options: MasterOptions) => runMaster(options, cli));
 }
 

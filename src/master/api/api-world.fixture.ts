@@ -21,7 +21,8 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
-import type { Master, Usage } from "../context.ts";
+import type { Leadership, Master, Usage } from "../context.ts";
+import type { Standby } from "../peers.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
@@ -47,6 +48,13 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
+export interface Others {
+  live: Standby[];
+  newsAgeMs: number;
+  /** Whom the lead was given to. */
+  readonly stepsDown: (string | null)[];
+}
+
 /** What a worker of a test says of a task's attempt. */
 export type Answerer = (task: number, input: string) => Partial<OutcomeItem> & { text?: string };
 
@@ -56,13 +64,15 @@ export class ApiWorld {
   readonly journal: MemoryJournal;
   readonly archive: MemoryArchive;
   readonly usage: { journalBytes: number; share: number };
+  /** What the master believes of the others; a test changes it. */
+  readonly others: Others;
   readonly logged: { level: string; message: string; fields: LogFields }[];
   port = 0;
   #reports = new Map<number, number>();
   readonly #folder: string;
 
   private constructor(
-    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "logged">,
+    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "others" | "logged">,
     folder: string,
   ) {
     this.master = parts.master;
@@ -70,6 +80,7 @@ export class ApiWorld {
     this.journal = parts.journal;
     this.archive = parts.archive;
     this.usage = parts.usage;
+    this.others = parts.others;
     this.logged = parts.logged;
     this.#folder = folder;
   }
@@ -106,8 +117,19 @@ export class ApiWorld {
       ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
       halt: (why) => log.error("halted", { why }),
     });
+    const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
+    const leadership: Leadership = {
+      stepDown(to, done) {
+        others.stepsDown.push(to);
+        done({ ok: true });
+      },
+      standsFor: () => (wired.loop.leads ? "leading" : "following"),
+      newsAgeMs: () => others.newsAgeMs,
+    };
     const master: Master = {
       ...wired,
+      leadership,
+      peers: { followed() {}, appended() {}, live: () => others.live },
       identity,
       version: "0.0.0",
       token,
@@ -120,7 +142,7 @@ export class ApiWorld {
       usage: () => usage as Usage,
     };
     const api = createApi(master, options);
-    const world = new ApiWorld({ master, api, journal, archive, usage, logged }, folder);
+    const world = new ApiWorld({ master, api, journal, archive, usage, others, logged }, folder);
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
