@@ -3,10 +3,13 @@
 //     memory:            a journal of its own, gone with the process
 //     memory:name        the one of that name in this process
 //     sqlite:/abs/path   one file on a local disk; sqlite:rel/path from the working directory
+//     etcd://a:2379,b:2379,c:2379/prefix
+//                        keys below a prefix in an etcd cluster; etcds:// with TLS
 //
 // To add an engine: a file that exports `open…Journal`, a line here, and `journalCases` run on it.
 
 import type { Clock } from "../lib/clock.ts";
+import { openEtcdJournal } from "./etcd.ts";
 import { JournalHalt } from "./halt.ts";
 import type { Journal } from "./journal.ts";
 import { MemoryStore, openMemoryJournal } from "./memory.ts";
@@ -27,6 +30,8 @@ type Open = (rest: string, options: OpenJournalOptions) => Promise<Journal>;
 const engines: ReadonlyMap<string, Open> = new Map<string, Open>([
   ["memory", (name, options) => openMemoryJournal({ ...options, store: storeOf(name, options) })],
   ["sqlite", (path, options) => openSqliteJournal({ ...options, path })],
+  ["etcd", (place, options) => openEtcdJournal({ ...options, url: `etcd://${place}` })],
+  ["etcds", (place, options) => openEtcdJournal({ ...options, url: `etcds://${place}` })],
 ]);
 
 export function openJournal(url: string, options: OpenJournalOptions = {}): Promise<Journal> {

@@ -30,6 +30,9 @@
 //     halt (`head_went_back`), not a conflict. So is a batch whose `previousHash` is not the
 //     head's hash (`broken_chain`) or whose journal id is another (`foreign_journal`).
 // E9  Reads, verification, checkpoints and trims do not hold up appends by more than a slice.
+// E10 Every call ends. What the engine cannot answer now (it is away, or slow) rejects with
+//     `EngineUnavailable`, and with `unknown` for `append`: that is no halt. Nothing is tried again
+//     inside (J6): ask again after a pause.
 
 import type { EncodedBatch } from "./batch.ts";
 
@@ -113,6 +116,12 @@ export interface Journal extends AsyncDisposable {
   members?(): number | undefined;
   /** Walks the chain from `from` (default: the oldest kept); throws the halt that fits. */
   verify(from?: number): Promise<void>;
+  /**
+   * Rings when the journal may have grown, whoever wrote. It may ring in vain and it may miss:
+   * whoever follows also looks by itself now and then. Returns a function that ends it. Missing where
+   * nobody else writes, or nothing tells.
+   */
+  follow?(ring: () => void): () => void;
 }
 
 /** The hash before the first batch. */

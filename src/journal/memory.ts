@@ -39,6 +39,8 @@ export class MemoryStore {
   head: Head = emptyHead;
   trimmed = 0;
   bytes = 0;
+  /** Called after every append, by whichever journal. */
+  readonly followers = new Set<() => void>();
 
   constructor(journalId: string = newJournalId()) {
     checkJournalId(journalId);
@@ -67,6 +69,7 @@ export class MemoryJournal implements Journal {
   readonly faults: MemoryFault[] = [];
   readonly #store: MemoryStore;
   readonly #bytesMax: number;
+  readonly #follows = new Set<() => void>();
   #seen: number;
   #stopped: JournalHalt | undefined;
 
@@ -143,7 +146,20 @@ export class MemoryJournal implements Journal {
     }
   }
 
+  follow(ring: () => void): () => void {
+    // Its own function: two that follow with the same one are two.
+    const own = () => queueMicrotask(() => this.#follows.has(own) && ring());
+    this.#follows.add(own);
+    this.#store.followers.add(own);
+    return () => {
+      this.#follows.delete(own);
+      this.#store.followers.delete(own);
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const own of this.#follows) this.#store.followers.delete(own);
+    this.#follows.clear();
     this.#stopped ??= new JournalHalt("engine_failed", {
       what: "the journal is closed",
       why: "its owner closed it",
@@ -168,6 +184,7 @@ export class MemoryJournal implements Journal {
     store.bytes += size;
     store.head = headOf(batch);
     this.#seen = batch.index;
+    for (const ring of store.followers) ring();
     return { kind: "appended" };
   }
 
