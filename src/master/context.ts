@@ -8,10 +8,12 @@ import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import type { Archive } from "./archive/archive.ts";
+import type { Standing } from "./leadership.ts";
 import type { Hub } from "./hub.ts";
-import type { LoopIdentity } from "./loop.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
 import type { PeersView } from "./peers.ts";
 import type { Sessions } from "./sessions.ts";
 
@@ -22,10 +24,12 @@ export interface Master {
   readonly token: string;
   readonly journal: Journal;
   readonly loop: Loop;
-  readonly leadership: Leadership;
+  readonly leadership: LeadershipView;
   readonly peers: PeersView;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  /** The same payloads, as other masters have them (A1). */
+  readonly copies: PayloadCopies;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;
@@ -37,12 +41,14 @@ export interface Master {
 }
 
 /** What the API asks of the part that stands for election and resigns. */
-export interface Leadership {
+export interface LeadershipView {
   /** Gives the lead to that standby, or to any; `done` is called when that is durable, or refused. */
   stepDown(to: string | null, done: (answer: { readonly ok: true } | Refusal) => void): void;
-  standsFor(): "leading" | "following" | "standing" | "rebuilding";
-  /** Since the last batch was applied; 0 of a leader. */
+  standsFor(): Standing;
+  /** How old this master's state may be, in ms (L5). */
   newsAgeMs(): number;
+  /** Address of the other master that leads, while there is fresh news of it. */
+  leaderElsewhere(): string | undefined;
   /** Whether a leader that is stopped but not dead is got rid of; true unless told. */
   survivesStopped?(): boolean;
 }

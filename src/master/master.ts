@@ -12,18 +12,22 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
-import { aloneLeadership, nobodyElse } from "./alone.ts";
+import { peerPath, sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
 import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
+import { servePeers } from "./peer-server.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
+import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
 import type { Kept } from "./wiring.ts";
@@ -57,6 +61,8 @@ export interface RunningMaster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** What this version can read and write (L11); a leader writes what all masters can read. */
+const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
 export const defaultId = "m1";
@@ -80,7 +86,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   };
   const master = await createMaster(options, dir, kept, halt, opening);
   const url = await serve(master, host, options.port ?? defaultPort, opening);
-  master.loop.campaign();
+  master.leadership.start();
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
   const closer = opening.move();
@@ -120,30 +126,36 @@ async function createMaster(
   const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
-  const identity = {
+  const identity: LoopIdentity & { readonly addresses: string[] } = {
     id: options.id ?? defaultId,
     incarnation: randomBytes(8).toString("hex"),
     addresses,
+    levels: featureLevels,
+    ...ownProcess(),
   };
   const wired = await wire({
     identity,
+    token: dir.token,
     version,
     kept,
     usage,
     log,
     lostAfterMs: options.lostAfterMs,
-    ground: () =>
-      ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
+    ground: (doubting) => {
+      const snapshot = (indexMax: number) => snapshots.load(indexMax);
+      return ground({ journal, archive, history, log, snapshot, doubting });
+    },
     halt,
   });
   usage.onRoom(() => wired.loop.poke());
   opening.defer(() => wired.loop.stop());
+  opening.defer(() => wired.tail.stop());
+  opening.defer(() => wired.leadership.stop());
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
+  opening.defer(() => wired.copies.stop());
   return {
-    leadership: aloneLeadership(wired.loop),
-    peers: nobodyElse,
     ...wired,
     identity,
     version,
@@ -165,11 +177,13 @@ async function createMaster(
 async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
   const api = createApi(master);
   opening.defer(() => api.close());
-  const { sessions, log } = master;
-  const checkDoor = api.checkDoor;
-  opening.defer(
-    serveSessions({ server: api.server, sessions, clock: systemClock, log, checkDoor }),
-  );
+  const { server, checkDoor } = api;
+  const { sessions, copies, peers, log } = master;
+  const paths = {
+    [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }),
+    [peerPath]: servePeers({ peers, log }),
+  };
+  opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
   master.identity.addresses.push(url);

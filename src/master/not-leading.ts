@@ -2,7 +2,6 @@
 
 import type { Leader } from "../core/state.ts";
 import { SkeinError } from "../protocol/errors.ts";
-import { limits } from "../protocol/limits.ts";
 import type { Master } from "./context.ts";
 
 type Standby = Pick<Master, "loop" | "leadership" | "identity">;
@@ -11,7 +10,7 @@ type Standby = Pick<Master, "loop" | "leadership" | "identity">;
 export function freshLeader({ loop, leadership, identity }: Standby): Leader | undefined {
   const leader = loop.peek((state) => state.leader);
   if (leader === null || loop.leads || leader.id === identity.id) return undefined;
-  return leadership.newsAgeMs() <= limits.leaseMs ? leader : undefined;
+  return leadership.leaderElsewhere() === undefined ? undefined : leader;
 }
 
 export function notLeading(master: Standby): SkeinError {

@@ -294,3 +294,5 @@ export const routes = {
 export type RouteName = keyof typeof routes;
 /** The WebSocket of workers, beside the routes. */
 export const sessionPath = "/v1/session";
+/** The WebSocket between masters. */
+export const peerPath = "/v1/peer";

@@ -11,6 +11,7 @@ import { attemptOf, stateOf } from "../../core/columns.ts";
 import { createState } from "../../core/state.ts";
 import { openMemoryJournal } from "../../journal/memory.ts";
 import type { MemoryJournal } from "../../journal/memory.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
@@ -21,7 +22,7 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
-import type { Leadership, Master, Usage } from "../context.ts";
+import type { LeadershipView, Master, Usage } from "../context.ts";
 import type { Standby } from "../peers.ts";
 import type { Kept } from "../wiring.ts";
 import { wire } from "../wiring.ts";
@@ -99,7 +100,12 @@ export class ApiWorld {
     });
     const payloads = await openPayloadStore({ dir: folder, log });
     const usage = { journalBytes: 0, share: 0 };
-    const identity = { id: "m1", incarnation: "0123456789abcdef", addresses: [] as string[] };
+    const identity = {
+      id: "m1",
+      incarnation: "0123456789abcdef",
+      addresses: [] as string[],
+      levels: [1, 1] as const,
+    };
     // Snapshots and history are no part of this; usage only says how much may be dispatched.
     const kept = {
       journal,
@@ -110,21 +116,27 @@ export class ApiWorld {
     } as unknown as Kept;
     const wired = await wire({
       identity,
+      token,
       version: "0.0.0",
       kept,
       usage: { dispatchMax: () => 20_000 } as never,
       log,
-      ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
+      ground: async () => ({
+        state: createState(journal.journalId),
+        hash: "0".repeat(64),
+        doubts: 0,
+      }),
       halt: (why) => log.error("halted", { why }),
     });
     const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
-    const leadership: Leadership = {
+    const leadership: LeadershipView = {
       stepDown(to, done) {
         others.stepsDown.push(to);
         done({ ok: true });
       },
       standsFor: () => (wired.loop.leads ? "leading" : "following"),
-      newsAgeMs: () => others.newsAgeMs,
+      newsAgeMs: () => (wired.loop.leads ? 0 : others.newsAgeMs),
+      leaderElsewhere: () => wired.loop.peek(({ leader }) => leader?.addresses[0]),
     };
     const master: Master = {
       ...wired,
@@ -146,7 +158,9 @@ export class ApiWorld {
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
-    wired.loop.campaign();
+    wired.leadership.start();
+    // What follows a leader's own affairs is asked of a leader only.
+    while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
     return world;
   }
 
@@ -154,6 +168,8 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
+    this.master.leadership.stop();
+    this.master.tail.stop();
     await rm(this.#folder, { recursive: true });
   }
 

@@ -23,7 +23,7 @@ export function mastersIn(master: Master, state: State): MasterView[] {
   const standbys = new Map(master.peers.live().map((standby) => [standby.id, standby]));
   const known = new Map(state.masters);
   const { identity } = master;
-  known.set(identity.id, { ...identity });
+  known.set(identity.id, { process: null, ...identity });
   return [...known.values()]
     .toSorted((a, b) => (a.id < b.id ? -1 : 1))
     .map(({ id, incarnation, addresses }) => {

@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { fromPeerHeader } from "../peer-http.ts";
 import type { Master } from "../context.ts";
 import { notLeading } from "../not-leading.ts";
 import { stream } from "./body-stream.ts";
@@ -27,6 +28,7 @@ export async function putPayload(
   const size = await master.payloads.put(hash, bodyOf(request), {
     maxBytes: limits.payloadBytesMax,
   });
+  await master.copies.secure([hash]);
   return { hash, size };
 }
 
@@ -40,10 +42,12 @@ export async function payload(
   call: Call<"payload">,
 ): Promise<Answer<"payload">> {
   const { master } = context;
-  const { payloads } = master;
   const { request, reply } = call;
   const { hash } = call.params;
-  const size = payloads.size(hash);
+  // Another master asks for what is on this disk: two that both lack it must not ask each other for ever.
+  const { payloads, copies } = master;
+  const source = request.headers[fromPeerHeader] === undefined ? copies : payloads;
+  const size = await source.size(hash);
   if (size === undefined) throw missing(master, `Payload ${hash} is not stored.`);
   const isHead = request.method === "HEAD";
   const range = isHead ? undefined : parseRange(request.headers.range, size);
@@ -70,7 +74,7 @@ export async function payload(
       .end();
     return answered;
   }
-  const read = await payloads.read(hash, { start, end });
+  const read = await source.read(hash, { start, end });
   if (!read) throw missing(master, `Payload ${hash} is not stored any more.`);
   const options = { reply, type, status: range ? 206 : 200, headers };
   return stream(context, options, async (body) => {

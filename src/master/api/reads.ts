@@ -40,7 +40,7 @@ export class Reads {
 
   headers(): Record<string, string> {
     const { loop, leadership } = this.#master;
-    const age = loop.leads ? 0 : Math.max(0, Math.round(leadership.newsAgeMs()));
+    const age = leadership.newsAgeMs();
     return {
       "skein-term": String(loop.peek((state) => state.term)),
       "skein-index": String(loop.durableIndex),

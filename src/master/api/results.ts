@@ -156,7 +156,7 @@ class ResultLines {
 
   /** A stored result in its place, piece by piece. */
   async #putIn(task: number, stored: { readonly hash: string }): Promise<void> {
-    const read = await this.#context.master.payloads.read(stored.hash);
+    const read = await this.#context.master.copies.read(stored.hash);
     if (!read) {
       // The leader has it (A1): before the first byte this is told, later the reader is cut and comes back.
       if (!this.#context.master.loop.leads) throw notLeading(this.#context.master);

@@ -1,0 +1,42 @@
+// A process, named beyond doubt: pid, its start time and the boot of its machine. Linux only; elsewhere undefined.
+
+import { readFileSync } from "node:fs";
+
+export interface ProcessName {
+  readonly pid: number;
+  /** In clock ticks since boot, as /proc says it. */
+  readonly started: string;
+  /** Of the machine since it booted. */
+  readonly machine: string;
+}
+
+/** This process; an empty object where the system does not tell. */
+export function ownProcess(): { readonly process?: ProcessName } {
+  const started = startOf(process.pid);
+  const machine = bootId();
+  if (started === undefined || machine === undefined) return {};
+  return { process: { pid: process.pid, started, machine } };
+}
+
+/** Whether exactly this process lives here; false too when it ran on another machine. */
+export function isAlive({ pid, started, machine }: ProcessName): boolean {
+  return machine === bootId() && startOf(pid) === started;
+}
+
+function startOf(pid: number): string | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  // The name in parentheses may hold anything: fields are counted from its end. Start time is field 22.
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+}
+
+function bootId(): string | undefined {
+  return read("/proc/sys/kernel/random/boot_id")?.trim();
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
