@@ -44,6 +44,7 @@ test("bytes pass a gate in both directions, and so does the end", async () => {
 
 test("what is held arrives when it heals, and an end that happened meanwhile too", async () => {
   const { socket, heard } = await dial();
+  await until(() => sockets.size === 1);
   links.add({ from: ["me"], to: ["server"], there: "hold", back: "hold" });
   socket.write("late");
   for (const one of sockets) one.end("bye");
