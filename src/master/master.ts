@@ -30,7 +30,7 @@ import { UsageWatch } from "./usage-watch.ts";
 import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
 import { wire } from "./wiring.ts";
-import type { Kept } from "./wiring.ts";
+import type { Kept, Wired } from "./wiring.ts";
 
 export interface MasterOptions {
   readonly dataDir: string;
@@ -120,7 +120,7 @@ async function createMaster(
   kept: Kept,
   halt: (why: Error) => void,
   opening: Closer,
-): Promise<Master> {
+): Promise<Wired & Master> {
   const { log } = options;
   const { journal, archive, history, payloads, snapshots } = kept;
   const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
@@ -151,6 +151,7 @@ async function createMaster(
   opening.defer(() => wired.loop.stop());
   opening.defer(() => wired.tail.stop());
   opening.defer(() => wired.leadership.stop());
+  opening.defer(() => wired.peers.stop("this master stops"));
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
@@ -174,7 +175,12 @@ async function createMaster(
 }
 
 /** Listens; the address is known to the cluster from the election on. */
-async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
+async function serve(
+  master: Wired & Master,
+  host: string,
+  port: number,
+  opening: Closer,
+): Promise<string> {
   const api = createApi(master);
   opening.defer(() => api.close());
   const { server, checkDoor } = api;

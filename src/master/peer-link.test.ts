@@ -40,7 +40,7 @@ class Master {
     const ports: PeersPorts = {
       clock: systemClock,
       log: silentLog,
-      identity: { id, incarnation: `${id}1`, addresses: this.addresses },
+      identity: { id, incarnation: `${id}1`, addresses: this.addresses, levels: [1, 1] },
       version: "1.0.0",
       levels: [1, 1],
       journalId: "journal",
@@ -73,7 +73,7 @@ class Master {
 
   follow({ id, addresses }: Master): void {
     const about = { id, incarnation: `${id}1`, addresses, term: 1 };
-    this.peers.followed({ ...about, electedAt: 0, electedWall: 0 });
+    this.peers.followed({ ...about, electedAt: 0, electedWall: 0, process: null });
   }
 
   /** As kill -9 does: nothing is said, and nobody listens any more. */

@@ -152,7 +152,7 @@ export class Fellow {
     this.peers = new Peers({
       clock: net.clock,
       log: createLog({ level: "warn", write: (line) => void this.warnings.push(line) }),
-      identity: { id, incarnation, addresses: [this.address] },
+      identity: { id, incarnation, addresses: [this.address], levels: [1, 1] },
       version: "1.0.0",
       levels: [1, 1],
       journalId: "journal",
@@ -193,6 +193,14 @@ export class Fellow {
 
   #leader(term: number) {
     const { id, incarnation, address } = this;
-    return { id, incarnation, addresses: [address], term, electedAt: 0, electedWall: 0 };
+    return {
+      id,
+      incarnation,
+      addresses: [address],
+      term,
+      electedAt: 0,
+      electedWall: 0,
+      process: null,
+    };
   }
 }

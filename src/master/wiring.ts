@@ -134,7 +134,10 @@ export async function wire(options: WiringOptions): Promise<Wired> {
       const master = { id, incarnation, addresses, levels };
       loop.request({ kind: "joinMaster", ...master }, 256, () => {});
     },
-    onStanding: () => halfDoubts(peers.live(), halt),
+    onStanding: () => {
+      halfDoubts(peers.live(), halt);
+      kept.snapshots.standbysMoved();
+    },
     onHave: (standby, hashes, applied) => copies.had(standby, hashes, applied),
     fetch: (hash, from, done) => copies.fetch(hash, from, done),
     onRefused: (code, why) => {
@@ -167,7 +170,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
   const logs = new LogRelay((worker, message) => sessions.sendTo(worker, message));
   const wired: Wired = { loop, tail, leadership, peers, copies, sessions, hub, logs };
   kept.journal.follow?.(() => tail.look());
-  kept.snapshots.serve(loop);
+  kept.snapshots.serve(loop, () => peers.live());
   return wired;
 }
 

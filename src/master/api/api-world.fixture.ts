@@ -11,7 +11,6 @@ import { attemptOf, stateOf } from "../../core/columns.ts";
 import { createState } from "../../core/state.ts";
 import { openMemoryJournal } from "../../journal/memory.ts";
 import type { MemoryJournal } from "../../journal/memory.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { createLog } from "../../lib/log.ts";
 import type { LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
@@ -69,6 +68,7 @@ export class ApiWorld {
   readonly others: Others;
   readonly logged: { level: string; message: string; fields: LogFields }[];
   port = 0;
+  stopMaster = (): void => {};
   #reports = new Map<number, number>();
   readonly #folder: string;
 
@@ -154,11 +154,18 @@ export class ApiWorld {
       usage: () => usage as Usage,
     };
     const api = createApi(master, options);
-    const world = new ApiWorld({ master, api, journal, archive, usage, others, logged }, folder);
+    const world: ApiWorld = new ApiWorld(
+      { master, api, journal, archive, usage, others, logged },
+      folder,
+    );
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
     wired.leadership.start();
+    world.stopMaster = () => {
+      for (const part of [wired.leadership, wired.tail, wired.copies]) part.stop();
+      wired.peers.stop("the test is over");
+    };
     // What follows a leader's own affairs is asked of a leader only.
     while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
     return world;
@@ -168,8 +175,7 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
-    this.master.leadership.stop();
-    this.master.tail.stop();
+    this.stopMaster();
     await rm(this.#folder, { recursive: true });
   }
 
