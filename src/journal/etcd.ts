@@ -16,8 +16,10 @@ import { systemClock, type Clock } from "../lib/clock.ts";
 import { checkJournalId, newJournalId, type EncodedBatch } from "./batch.ts";
 import { checkExpected, foreignJournal } from "./chain.ts";
 import { EtcdClient } from "./etcd/client.ts";
+import { hiddenLeader } from "./etcd/dial.ts";
 import { asError, corruptCluster, EtcdRefusal } from "./etcd/errors.ts";
 import { decodeId, encodeId, firstHead, JournalKeys } from "./etcd/keys.ts";
+import { readMetrics } from "./etcd/metrics.ts";
 import { isAbsent, methods, opPut, opRange, txn, txnAnswer } from "./etcd/messages.ts";
 import { survey, type EtcdSettings } from "./etcd/preflight.ts";
 import { EtcdStore } from "./etcd/store.ts";
@@ -119,12 +121,18 @@ export class EtcdJournal implements Journal {
   readonly #parts: Parts;
   readonly #store: EtcdStore;
   readonly #follows = new Set<() => void>();
+  #compactTrouble: Error | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.journalId = parts.journalId;
     this.settings = parts.settings;
     this.#store = new EtcdStore(parts.client, parts.journalId);
+  }
+
+  /** Why the last trim could not free what it deleted; the next one tries again. */
+  get compactTrouble(): Error | undefined {
+    return this.#compactTrouble;
   }
 
   async append(expected: number, batch: EncodedBatch): Promise<AppendResult> {
@@ -163,18 +171,21 @@ export class EtcdJournal implements Journal {
   /** Also compacts etcd up to here, without which nothing is freed. */
   async trim(below: number): Promise<void> {
     const revision = await answered(this.#store.trim(below));
-    if (revision !== undefined) await this.#store.compact(revision);
+    if (revision === undefined) return;
+    this.#compactTrouble = await this.#store.compact(revision);
   }
 
   async usage(): Promise<JournalUsage> {
-    const { bytesInUse, bytes, errors } = await answered(this.#parts.client.status());
-    const corrupt = errors.find((one) => one.includes("CORRUPT"));
+    const { client } = this.#parts;
+    const status = await answered(client.status());
+    const corrupt = status.errors.find((one) => one.includes("CORRUPT"));
     if (corrupt !== undefined) throw corruptCluster(corrupt);
-    const bytesMax = Math.min(this.settings.quotaBytes, this.#parts.bytesMax);
+    const inUse = status.leader === hiddenLeader ? await this.#usedBytes() : status.bytesInUse;
+    const bytesMax = Math.min(status.quota || this.settings.quotaBytes, this.#parts.bytesMax);
     // With the alarm raised etcd takes no writes, whatever was freed since: it is full until disarmed.
-    const isFull = errors.some((one) => one.includes("NOSPACE"));
-    const used = isFull ? Math.max(bytes, bytesMax) : bytesInUse;
-    return { bytes: used, bytesMax, diskFree: Number.MAX_SAFE_INTEGER };
+    const isFull = status.errors.some((one) => one.includes("NOSPACE"));
+    const bytes = isFull ? Math.max(inUse, bytesMax) : inUse;
+    return { bytes, bytesMax, diskFree: Number.MAX_SAFE_INTEGER };
   }
 
   async verify(from?: number): Promise<void> {
@@ -208,6 +219,14 @@ export class EtcdJournal implements Journal {
     this.#follows.clear();
     const { client } = this.#parts;
     client.close(closed(client.place.prefix));
+  }
+
+  /** Where the status is closed to this user; the preflight has seen that the metrics are not. */
+  async #usedBytes(): Promise<number> {
+    const { client } = this.#parts;
+    const metrics = client.endpoint && (await readMetrics(client.endpoint, client.place));
+    if (metrics && metrics.bytesInUse !== undefined) return metrics.bytesInUse;
+    throw new EngineUnavailable("etcd does not tell how full it is: /metrics cannot be read");
   }
 
   async #refusal(batch: EncodedBatch, refusal: EtcdRefusal): Promise<AppendResult> {

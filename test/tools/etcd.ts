@@ -111,6 +111,11 @@ export class EtcdCluster implements AsyncDisposable {
     return `etcd://${this.endpoints.join(",")}${prefix}`;
   }
 
+  /** Where a member keeps its data: to be copied or replaced while it does not run. */
+  dataDir(at: number): string {
+    return join(this.#folder, this.#member(at).name);
+  }
+
   /** SIGKILL; its data stays. Resolves when it is gone. */
   async kill(at: number): Promise<void> {
     const member = this.#member(at);

@@ -14,10 +14,10 @@ import type { CancelTimer, Clock } from "../../lib/clock.ts";
 import { JournalHalt } from "../halt.ts";
 import { EngineUnavailable } from "../unavailable.ts";
 import type { EtcdConnection, StreamOptions } from "./connection.ts";
-import { dial, foreignCluster, noLeader, type Dialled } from "./dial.ts";
+import { dial, foreignCluster, hiddenLeader, noLeader, type Dialled } from "./dial.ts";
 import { EtcdRefusal } from "./errors.ts";
-import { credentials, headerOf, methods, statusAnswer, tokenAnswer } from "./messages.ts";
-import type { Status } from "./messages.ts";
+import { credentials, headerOf, methods, range, statusAnswer, tokenAnswer } from "./messages.ts";
+import type { Header, Status } from "./messages.ts";
 import type { EtcdPlace } from "./url.ts";
 
 export interface ClientOptions {
@@ -33,14 +33,17 @@ export interface EtcdCallOptions {
 }
 
 const callMsDefault = 2_000;
-const askMs = 500;
-const silentMs = 1_000;
+const dialMs = 1_000;
+const askMs = 250;
+const silentMs = 750;
 
 export class EtcdClient {
   readonly place: EtcdPlace;
   readonly #clock: Clock;
   readonly #callMs: number;
   #connection: EtcdConnection | undefined;
+  /** Left, but with calls still under way. */
+  readonly #retired = new Set<EtcdConnection>();
   #dialling: Promise<Dialled> | undefined;
   /** What the first answer said; all others must agree. */
   #clusterId: string | undefined;
@@ -59,11 +62,6 @@ export class EtcdClient {
 
   get clusterId(): string {
     return this.#clusterId ?? "unknown";
-  }
-
-  /** The highest revision seen. */
-  get revision(): number {
-    return this.#revision;
   }
 
   /** Dials every endpoint once and waits for all of them: for the preflight. */
@@ -100,9 +98,17 @@ export class EtcdClient {
     return end;
   }
 
-  /** Of the member that is talked to. */
+  /** Of the member that is talked to; with a hidden leader, only its header says something. */
   async status(): Promise<Status> {
-    return statusAnswer(await this.call(methods.status, Buffer.alloc(0)));
+    const connection = await this.#connect(this.#callMs);
+    const status = await this.#statusOf(connection, this.#callMs);
+    this.#checkCluster(connection, status.header);
+    return status;
+  }
+
+  /** Where the member that is talked to has its page of metrics. */
+  get endpoint(): string | undefined {
+    return this.#connection?.endpoint;
   }
 
   close(reason: JournalHalt): void {
@@ -110,6 +116,7 @@ export class EtcdClient {
     this.#cancelAsk();
     this.#connection?.destroy(reason);
     this.#connection = undefined;
+    for (const connection of this.#retired) connection.destroy(reason);
   }
 
   async #ask(
@@ -139,6 +146,23 @@ export class EtcdClient {
     return this.#token;
   }
 
+  /**
+   * With users switched on, newer etcds (3.6) tell their status to administrators only. A read that
+   * is linearizable shows as well that the member is alive and has a leader.
+   */
+  async #statusOf(connection: EtcdConnection, limitMs: number): Promise<Status> {
+    const end = this.#clock.now() + limitMs;
+    try {
+      const options = { limitMs, token: this.#token };
+      return statusAnswer(await connection.call(methods.status, Buffer.alloc(0), options));
+    } catch (error) {
+      if (!(error instanceof EtcdRefusal)) throw error;
+      const message = range({ key: `${this.place.prefix}journal`, keysOnly: true });
+      const header = headerOf(await this.#ask(connection, { method: methods.range, message, end }));
+      return { ...hiddenStatus, header };
+    }
+  }
+
   #left(end: number): number {
     return Math.max(1, end - this.#clock.now());
   }
@@ -164,7 +188,8 @@ export class EtcdClient {
   #dial(all: boolean): Promise<Dialled> {
     const { endpoints, tls } = this.place;
     const [clock, clusterId] = [this.#clock, this.#clusterId];
-    this.#dialling ??= dial({ endpoints, tls, clock, clusterId, all })
+    const ask = (connection: EtcdConnection) => this.#statusOf(connection, dialMs);
+    this.#dialling ??= dial({ endpoints, tls, clock, clusterId, all, ask })
       .then((dialled) => this.#adopt(dialled))
       .catch((error: unknown) => {
         if (error instanceof JournalHalt) this.close(error);
@@ -184,7 +209,7 @@ export class EtcdClient {
     }
     this.#clusterId ??= status.header.clusterId;
     this.#leader = status.leader;
-    this.#connection?.retire();
+    if (this.#connection) this.#leave(this.#connection);
     this.#connection = connection;
     void connection.ended.then(() => this.#leave(connection));
     this.#askSoon(connection);
@@ -195,7 +220,10 @@ export class EtcdClient {
     if (this.#connection !== connection) return;
     this.#cancelAsk();
     this.#connection = undefined;
-    if (connection.isOpen) connection.retire();
+    if (!connection.isOpen) return;
+    this.#retired.add(connection);
+    void connection.closed.then(() => this.#retired.delete(connection));
+    connection.retire();
   }
 
   /** K3. */
@@ -206,10 +234,7 @@ export class EtcdClient {
 
   async #askHealth(connection: EtcdConnection): Promise<void> {
     try {
-      const limitMs = silentMs;
-      const token = this.#token;
-      const answer = await connection.call(methods.status, Buffer.alloc(0), { limitMs, token });
-      const { leader } = statusAnswer(answer);
+      const { leader } = await this.#statusOf(connection, silentMs);
       // D1: it moved, or this member lost it. The connection stays until a better one is there.
       const moved = leader === noLeader || leader !== this.#leader;
       if (leader !== noLeader) this.#leader = leader;
@@ -222,17 +247,30 @@ export class EtcdClient {
 
   /** K4. */
   #check(connection: EtcdConnection, answer: Buffer, seen: number | undefined): void {
-    const { clusterId, revision } = headerOf(answer);
-    if (this.#clusterId !== undefined && clusterId !== this.#clusterId) {
-      const halt = foreignCluster(connection.endpoint, this.#clusterId, clusterId);
-      this.close(halt);
-      throw halt;
-    }
+    const header = headerOf(answer);
+    this.#checkCluster(connection, header);
     if (seen === undefined) return;
-    if (revision < seen) throw revisionWentBack(revision, seen);
-    this.#revision = Math.max(this.#revision, revision);
+    if (header.revision < seen) throw revisionWentBack(header.revision, seen);
+    this.#revision = Math.max(this.#revision, header.revision);
+  }
+
+  #checkCluster(connection: EtcdConnection, { clusterId }: Header): void {
+    if (this.#clusterId === undefined || clusterId === this.#clusterId) return;
+    const halt = foreignCluster(connection.endpoint, this.#clusterId, clusterId);
+    this.close(halt);
+    throw halt;
   }
 }
+
+const hiddenStatus: Omit<Status, "header"> = {
+  version: "",
+  leader: hiddenLeader,
+  isLearner: false,
+  bytes: 0,
+  bytesInUse: 0,
+  quota: 0,
+  errors: [],
+};
 
 function revisionWentBack(revision: number, seen: number): JournalHalt {
   return new JournalHalt("head_went_back", {

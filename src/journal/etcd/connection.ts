@@ -33,6 +33,8 @@ export interface StreamOptions {
 
 /** What may be under way towards us before we have read it: a page of batches. */
 const windowBytes = 8 * 1024 * 1024;
+/** In MB: Node's default of 10 would refuse calls beside one large page. */
+const maxSessionMemory = 128;
 /** The longest limit of any call: a compaction. */
 const retireMs = 60_000;
 
@@ -40,6 +42,8 @@ export class EtcdConnection {
   readonly endpoint: string;
   /** Resolves once it is of no use any more, with the reason. */
   readonly ended: Promise<Error>;
+  /** Resolves once nothing of it is left, retired or not. */
+  readonly closed: Promise<void>;
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
   #end: (error: Error) => void = () => {};
@@ -52,7 +56,8 @@ export class EtcdConnection {
       this.#end = resolve;
     });
     const settings = { enablePush: false, initialWindowSize: windowBytes };
-    this.#session = connect(endpoint, { ...tls, settings });
+    this.#session = connect(endpoint, { ...tls, settings, maxSessionMemory });
+    this.closed = new Promise((resolve) => this.#session.once("close", () => resolve()));
     this.#session.on("connect", () => this.#session.setLocalWindowSize(windowBytes));
     this.#session.on("error", (error) => this.destroy(error));
     this.#session.on("goaway", () => this.#over(new Error("the member is closing connections")));
@@ -138,10 +143,17 @@ export class EtcdConnection {
   }
 
   #unavailable(why: string, given?: unknown): EngineUnavailable {
-    const cause = this.#reason ?? given;
+    const cause = rootOf(this.#reason ?? given);
     const detail = cause === undefined ? "" : ` (${asError(cause).message})`;
     return new EngineUnavailable(`${this.endpoint}: ${why}${detail}`, { cause });
   }
+}
+
+/** A call that waited for a connection which could not be made names that only as its cause. */
+function rootOf(error: unknown): unknown {
+  const wraps =
+    error instanceof Error && "code" in error && error.code === "ERR_HTTP2_STREAM_CANCEL";
+  return wraps ? (error.cause ?? error) : error;
 }
 
 interface Exchange {

@@ -11,7 +11,7 @@ import { JournalHalt } from "../halt.ts";
 import { EngineUnavailable } from "../unavailable.ts";
 import { EtcdConnection } from "./connection.ts";
 import { asError } from "./errors.ts";
-import { methods, statusAnswer, type Status } from "./messages.ts";
+import type { Status } from "./messages.ts";
 
 export interface DialOptions {
   readonly endpoints: readonly string[];
@@ -19,6 +19,8 @@ export interface DialOptions {
   readonly clock: Clock;
   /** Hex; whichever answers first unless given. */
   readonly clusterId: string | undefined;
+  /** Asks a member for its status; rejects if it does not answer in time. */
+  readonly ask: (connection: EtcdConnection) => Promise<Status>;
   /** Waits for every endpoint, to see them all once. */
   readonly all?: boolean;
 }
@@ -39,7 +41,6 @@ export interface Dialled extends Answered {
   readonly troubles: readonly Trouble[];
 }
 
-const dialMs = 1_000;
 const patienceMs = 150;
 
 /** Rejects with `EngineUnavailable` if no endpoint has a leader, with a halt if D3 is broken. */
@@ -98,8 +99,7 @@ class Search {
 
   async #ask(connection: EtcdConnection): Promise<void> {
     try {
-      const answer = await connection.call(methods.status, Buffer.alloc(0), { limitMs: dialMs });
-      this.#answered.push({ connection, status: statusAnswer(answer) });
+      this.#answered.push({ connection, status: await this.#options.ask(connection) });
     } catch (error) {
       this.#troubles.push({ endpoint: connection.endpoint, error: asError(error) });
     }
@@ -123,6 +123,8 @@ class Search {
 }
 
 export const noLeader = "0";
+/** There is one, but etcd does not tell this user who. */
+export const hiddenLeader = "hidden";
 
 const leads = ({ status }: Answered): boolean => status.leader === status.header.memberId;
 

@@ -109,17 +109,14 @@ export interface KeyValue {
 
 export interface RangeAnswer {
   readonly values: readonly KeyValue[];
-  /** Of all keys in the range, whatever the limit. */
-  readonly count: number;
 }
 
 export function rangeAnswer(answer: Buffer): RangeAnswer {
-  const fields = fieldsOf(answer);
-  const values = manyOf(fields, 2).map((one) => {
+  const values = manyOf(fieldsOf(answer), 2).map((one) => {
     const parts = fieldsOf(one);
     return { key: bytesOf(parts, 1), value: bytesOf(parts, 5) };
   });
-  return { values, count: numberOf(fields, 4) };
+  return { values };
 }
 
 export interface TxnAnswer {

@@ -1,15 +1,13 @@
 // What an etcd must be to hold a journal (J6): refused here is what would break P1, noted is what
 // its operator should know.
 
-import { get as httpGet } from "node:http";
-import { get as httpsGet } from "node:https";
 import { JournalHalt } from "../halt.ts";
 import { EngineUnavailable } from "../unavailable.ts";
 import type { EtcdClient } from "./client.ts";
-import type { Dialled, Trouble } from "./dial.ts";
+import { hiddenLeader, type Dialled, type Trouble } from "./dial.ts";
 import { asError, EtcdRefusal } from "./errors.ts";
 import { membersAnswer, methods, opPut, range, txn, valueIs } from "./messages.ts";
-import type { EtcdPlace } from "./url.ts";
+import { readMetrics } from "./metrics.ts";
 
 /** What was found when the journal was opened, to be logged. */
 export interface EtcdSettings {
@@ -28,7 +26,6 @@ export interface EtcdSettings {
 
 /** etcd's own default. */
 const quotaDefault = 2 * 1024 ** 3;
-const metricsMs = 1_000;
 /** For a cluster that is meant to keep running while members are replaced. */
 const membersWanted = 3;
 
@@ -36,7 +33,8 @@ export async function survey(client: EtcdClient, requestBytes: number): Promise<
   const dialled = await client.survey().catch((error: unknown) => {
     throw notEtcd(error);
   });
-  const versions = [...new Set(dialled.answered.map(({ status }) => status.version))].sort(older);
+  const told = dialled.answered.map(({ status }) => status.version).filter((one) => one !== "");
+  const versions = [...new Set(told)].sort(older);
   for (const version of versions) checkVersion(version);
   await checkLogin(client);
   await checkRequestSize(client, requestBytes);
@@ -112,6 +110,9 @@ const networkCodes: ReadonlySet<string> = new Set([
   "ENOTFOUND",
   "EAI_AGAIN",
   "EPIPE",
+  "ERR_HTTP2_GOAWAY_SESSION",
+  "ERR_HTTP2_STREAM_CANCEL",
+  "ERR_HTTP2_STREAM_ERROR",
 ]);
 
 /** Trouble that may pass by itself. */
@@ -169,29 +170,18 @@ async function countMembers(client: EtcdClient): Promise<number> {
   }
 }
 
-/** From 3.6 on the status has it; before, only the page of metrics, which may be elsewhere or closed. */
+/** How full etcd may be said to be: halts where it tells this user neither that nor its quota. */
 async function findQuota(client: EtcdClient, { status, connection }: Dialled) {
   if (status.quota > 0) return status.quota;
-  const text = await metricsOf(connection.endpoint, client.place);
-  const found = /^etcd_server_quota_backend_bytes (\S+)$/m.exec(text)?.[1];
-  if (found === undefined) return undefined;
-  return Number(found) > 0 ? Number(found) : Number.MAX_SAFE_INTEGER;
-}
-
-function metricsOf(endpoint: string, { tls }: EtcdPlace): Promise<string> {
-  return new Promise((resolve) => {
-    const nothing = () => resolve(""); // Best effort: the default is assumed then, and noted.
-    const get = tls ? httpsGet : httpGet;
-    const signal = AbortSignal.timeout(metricsMs);
-    const request = get(`${endpoint}/metrics`, { ...tls, signal, agent: false }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve(text));
-      response.on("error", nothing);
+  const metrics = await readMetrics(connection.endpoint, client.place);
+  if (status.leader === hiddenLeader && metrics?.bytesInUse === undefined) {
+    throw new JournalHalt("preflight", {
+      what: "etcd does not tell this user how full it is",
+      why: "submits must be refused before etcd's quota is used up (its status and /metrics are closed)",
+      todo: "Let this host read /metrics of the client port, or grant the user the role root",
     });
-    request.on("error", nothing);
-  });
+  }
+  return metrics?.quota;
 }
 
 function numbersOf(version: string): number[] {

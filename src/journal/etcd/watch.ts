@@ -6,6 +6,7 @@
 
 import { backoffMs } from "../../lib/backoff.ts";
 import type { CancelTimer, Clock } from "../../lib/clock.ts";
+import { JournalHalt } from "../halt.ts";
 import type { EtcdClient } from "./client.ts";
 import { methods, watchEnded, watchKey } from "./messages.ts";
 
@@ -35,8 +36,9 @@ export function followKey(
     try {
       end = await client.stream(methods.watch, watchKey(key), { onMessage, onEnd: again });
       if (ended) end();
-    } catch {
-      again(); // W2: unreachable now; a halt is met by whoever reads.
+    } catch (error) {
+      // A halt is met by whoever reads; there is nothing more to hear of.
+      if (!(error instanceof JournalHalt)) again();
     }
   };
 
