@@ -12,7 +12,7 @@ export interface MasterOwner {
   /** What the processes wrote to stderr. */
   readonly stderr: string;
   /** Beside the data directory and the id: the journal, and what a test adds. */
-  readonly masterArgs: readonly string[];
+  masterArgs(id: string): readonly string[];
   spawn(args: readonly string[]): ChildProcess;
 }
 
@@ -53,7 +53,7 @@ export class MasterProcess {
     rmSync(join(this.own, "address"), { force: true });
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const args = ["master", "--data", this.#owner.dir, "--id", this.id, "--port", port];
-    const more = [...this.#owner.masterArgs, "--log-format", "json"];
+    const more = [...this.#owner.masterArgs(this.id), "--log-format", "json"];
     this.#child = this.#owner.spawn([...args, ...more]);
     return this.#child;
   }

@@ -25,6 +25,8 @@ export interface ProcessClusterOptions {
   readonly masters?: number;
   /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
   readonly journal?: string;
+  /** What others dial instead of where a master listens: --advertise, and what workers are given. */
+  readonly advertise?: (id: string) => string | undefined;
   /** CPUs that each worker offers; 1 unless set. */
   readonly cpus?: number;
   /** Added to the processes' environment. */
@@ -66,8 +68,12 @@ export class ProcessCluster implements AsyncDisposable {
     return this.masters[0]?.url ?? "";
   }
 
+  /** Where others reach its masters. */
   get urls(): readonly string[] {
-    return this.masters.map(({ url }) => url).filter((url) => url !== "");
+    const { advertise } = this.#options;
+    return this.masters
+      .filter(({ url }) => url !== "")
+      .map(({ id, url }) => advertise?.(id) ?? url);
   }
 
   get token(): string {
@@ -79,9 +85,13 @@ export class ProcessCluster implements AsyncDisposable {
     return this.#first.child;
   }
 
-  get masterArgs(): readonly string[] {
+  masterArgs(id: string): readonly string[] {
     const { journal } = this.#options;
-    return journal === undefined ? [] : ["--journal", journal];
+    const advertise = this.#options.advertise?.(id);
+    return [
+      ...(journal === undefined ? [] : ["--journal", journal]),
+      ...(advertise === undefined ? [] : ["--advertise", advertise]),
+    ];
   }
 
   get #first(): MasterProcess {
