@@ -26,7 +26,9 @@ export interface ProcessClusterOptions {
   /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
   readonly journal?: string;
   /** What others dial instead of where a master listens: --advertise, and what workers are given. */
-  readonly advertise?: (id: string) => string | undefined;
+  readonly advertise?: (master: MasterProcess) => string;
+  /** Told of each master and worker that is started, before it can do anything. */
+  readonly spawned?: (name: string, child: ChildProcess) => void;
   /** CPUs that each worker offers; 1 unless set. */
   readonly cpus?: number;
   /** Added to the processes' environment. */
@@ -71,9 +73,8 @@ export class ProcessCluster implements AsyncDisposable {
   /** Where others reach its masters. */
   get urls(): readonly string[] {
     const { advertise } = this.#options;
-    return this.masters
-      .filter(({ url }) => url !== "")
-      .map(({ id, url }) => advertise?.(id) ?? url);
+    const known = this.masters.filter(({ url }) => url !== "");
+    return known.map((master) => advertise?.(master) ?? master.url);
   }
 
   get token(): string {
@@ -85,13 +86,15 @@ export class ProcessCluster implements AsyncDisposable {
     return this.#first.child;
   }
 
-  masterArgs(id: string): readonly string[] {
-    const { journal } = this.#options;
-    const advertise = this.#options.advertise?.(id);
-    return [
+  spawnMaster(master: MasterProcess, args: readonly string[]): ChildProcess {
+    const { journal, advertise, spawned } = this.#options;
+    const child = this.spawn([
+      ...args,
       ...(journal === undefined ? [] : ["--journal", journal]),
-      ...(advertise === undefined ? [] : ["--advertise", advertise]),
-    ];
+      ...(advertise ? ["--advertise", advertise(master)] : []),
+    ]);
+    spawned?.(master.id, child);
+    return child;
   }
 
   get #first(): MasterProcess {
@@ -147,13 +150,13 @@ export class ProcessCluster implements AsyncDisposable {
   /** Milliseconds from the start of the process until it leads and answers. */
   async startMaster(): Promise<number> {
     const began = performance.now();
-    this.spawnMaster();
+    this.beginMaster();
     await this.masterReady();
     return performance.now() - began;
   }
 
-  /** Begins to start a master; `masterReady` waits for it. */
-  spawnMaster(): ChildProcess {
+  /** Begins to start the master; `masterReady` waits for it. */
+  beginMaster(): ChildProcess {
     return this.#first.spawn();
   }
 
@@ -180,6 +183,7 @@ export class ProcessCluster implements AsyncDisposable {
     const args = ["worker", "--data", this.dir, ...masters, "--id", id];
     const child = this.spawn([...args, "--cpus", String(this.#options.cpus ?? 1), ...more]);
     this.#workers.set(id, child);
+    this.#options.spawned?.(id, child);
     return child;
   }
 
