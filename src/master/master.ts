@@ -40,6 +40,8 @@ export interface MasterOptions {
   /** Loopback only: there is no TLS yet (D2). */
   readonly host?: string;
   readonly port?: number;
+  /** What clients, workers and masters are told to dial instead of where it listens: a tunnel or proxy. */
+  readonly advertise?: string | undefined;
   readonly id?: string;
   /** Else that of the data directory (D1): masters on several machines share one. */
   readonly token?: string | undefined;
@@ -77,8 +79,13 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
       hint: "Use --host 127.0.0.1 and reach it from elsewhere through an ssh tunnel.",
     });
   }
+  const { dataDir, id = defaultId, token, advertise } = options;
+  if (advertise !== undefined && !(/^https?:/.test(advertise) && URL.canParse(advertise))) {
+    throw new SkeinError("usage", `"${advertise}" is no address to advertise.`, {
+      hint: "Write it as http://host:port.",
+    });
+  }
   await using opening = new Closer();
-  const { dataDir, id = defaultId, token } = options;
   const dir = openDataDir({ root: dataDir, id, token });
   opening.defer(() => dir.release());
   const kept = await openKept(options, dir, opening);
@@ -88,7 +95,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     stopped.say(why.message);
   };
   const master = await createMaster(options, dir, kept, halt, opening);
-  const url = await serve(master, host, options.port ?? defaultPort, opening);
+  const url = await serve(master, host, options, opening);
   start(master);
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
@@ -201,7 +208,7 @@ function othersNamed({ join: named = [] }: MasterOptions, dir: DataDir): readonl
 async function serve(
   master: Wired & Master,
   host: string,
-  port: number,
+  { port = defaultPort, advertise }: Pick<MasterOptions, "port" | "advertise">,
   opening: Closer,
 ): Promise<string> {
   const api = createApi(master);
@@ -215,7 +222,7 @@ async function serve(
   opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
-  master.identity.addresses.push(url);
+  master.identity.addresses.push(advertise ?? url);
   return url;
 }
 
