@@ -17,10 +17,11 @@ export interface Ready {
 }
 
 export interface Child {
-  /** For people: "master", "worker laptop". */
+  /** For people: "master m1", "worker laptop". */
   readonly name: string;
   readonly pid: number;
   readonly ready: Promise<Ready>;
+  readonly lives: boolean;
   /** Resolves, never rejects, with how it ended. */
   readonly exited: Promise<Exit>;
   kill(signal: NodeJS.Signals): void;
@@ -84,6 +85,9 @@ export function startChild({ name, args, env, onLine }: ChildOptions): Child {
     name,
     pid: child.pid ?? 0,
     ready: ready.promise,
+    get lives() {
+      return child.exitCode === null && child.signalCode === null;
+    },
     exited,
     kill: (signal) => void child.kill(signal),
     release: () => void stdin.end(),

@@ -507,8 +507,7 @@ describe("where the cluster is", () => {
   test("is told by the data directory", async () => {
     await using cluster = await fakeCluster({ "GET /v1/queues": () => page([]) });
     await using dir = await temporary();
-    await mkdir(join(dir.path, "master"));
-    await writeFile(join(dir.path, "master", "address"), `${cluster.url}\n`);
+    await leaveAddress(dir.path, "m1", cluster.url);
     await writeFile(join(dir.path, "token"), "of-the-directory\n");
     const bySkeinData = { env: { SKEIN_DATA: dir.path } };
     expect(await run("queue list", bySkeinData)).toMatchObject({ code: 0 });
@@ -526,11 +525,21 @@ describe("where the cluster is", () => {
     const env = { SKEIN_URL: cluster.url, SKEIN_TOKEN: "of-the-environment" };
     // A worker elsewhere keeps its own in it.
     expect(await run(`queue list --data ${dir.path}`, { env })).toMatchObject({ code: 0 });
-    await mkdir(join(dir.path, "master"));
-    await writeFile(join(dir.path, "master", "address"), `${cluster.url}\n`);
+    await leaveAddress(dir.path, "m1", cluster.url);
     expect(await run(`queue list --data ${dir.path}`, { env })).toMatchObject({ code: 0 });
     const tokens = cluster.requests.map(({ token }) => token);
     expect(tokens).toEqual(["Bearer of-the-environment", "Bearer of-the-environment"]);
+  });
+
+  test("is told by any of the masters of a directory", async () => {
+    await using cluster = await fakeCluster({ "GET /v1/queues": () => page([]) });
+    await using dir = await temporary();
+    const { url: gone, [Symbol.asyncDispose]: close } = await fakeCluster({});
+    await close();
+    await leaveAddress(dir.path, "m1", gone);
+    await leaveAddress(dir.path, "m2", cluster.url);
+    const env = { SKEIN_DATA: dir.path, SKEIN_TOKEN: "x" };
+    expect(await run("queue list", { env })).toMatchObject({ code: 0 });
   });
 
   test("is not known: exit 7 and how to start one", async () => {
@@ -538,7 +547,7 @@ describe("where the cluster is", () => {
     const { code, stderr } = await run("status", { env: { SKEIN_DATA: dir.path } });
     expect(code).toBe(7);
     expect(stderr.replaceAll(dir.path, "DIR")).toMatchInlineSnapshot(`
-      "error: No cluster is known here: SKEIN_URL is not set, and there is no DIR/master/address.
+      "error: No cluster is known here: SKEIN_URL is not set, and there is no DIR/masters/*/address.
         fix  Start one with \`skein up\`, or name another with --url or SKEIN_URL.
       "
     `);
@@ -575,6 +584,11 @@ describe("where the cluster is", () => {
       }
     `);
   });
+
+  async function leaveAddress(dir: string, id: string, url: string) {
+    await mkdir(join(dir, "masters", id), { recursive: true });
+    await writeFile(join(dir, "masters", id, "address"), `${url}\n`);
+  }
 
   async function temporary() {
     const path = await mkdtemp(join(tmpdir(), "skein-cli-test-"));

@@ -1,11 +1,11 @@
 // Which cluster, and with which token: flags, then the environment, then the data directory, where
-// a running master leaves its address and its token.
+// running masters leave their addresses and their token.
 
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createClient, fetchTransport } from "../client/index.ts";
 import type { Client, Transport } from "../client/index.ts";
+import { leftAddresses, mastersDir } from "../lib/master-addresses.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { defaultDataDir, findToken, parseMasters } from "../sdk/locate.ts";
 import type { Cli } from "./cli.ts";
@@ -40,10 +40,6 @@ const retryMs = 30_000;
 const portDefault = 7420;
 const startOne = "Start one with `skein up`, or name another with --url or SKEIN_URL.";
 
-export function addressFile(dataDir: string): string {
-  return join(dataDir, "master", "address");
-}
-
 export async function openConnection(options: ClusterOptions, cli: Cli): Promise<Connection> {
   const cluster = await findCluster(options, cli.io.env);
   const client = createClient({
@@ -64,22 +60,24 @@ async function findMasters(
   { url, data, tokenFile }: ClusterOptions,
   env: Io["env"],
 ): Promise<Omit<Cluster, "token">> {
-  const file = addressFile(data ?? defaultDataDir(env));
+  const dir = data ?? defaultDataDir(env);
   // The directory that was named goes first, if a master runs there: a worker elsewhere keeps its own in it.
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  const named = url ?? (data === undefined || text === undefined ? env["SKEIN_URL"] : undefined);
+  const left = leftAddresses(dir);
+  const named = url ?? (data === undefined || left.length === 0 ? env["SKEIN_URL"] : undefined);
   if (named) return { masters: parseMasters(named), hint: startOne };
-  if (text !== undefined) {
-    const gone = `The master that left its address in ${file} is gone`;
-    const hint = `${gone}: start it again with \`skein up\`.`;
-    return { masters: parseMasters(text.replaceAll("\n", ",")), hint };
+  if (left.length > 0) {
+    const gone =
+      left.length === 1
+        ? `The master that left its address in ${dir} is gone: start it`
+        : `The ${left.length} masters that left their addresses in ${dir} are gone: start them`;
+    return { masters: left.map((one) => one.url), hint: `${gone} again with \`skein up\`.` };
   }
   if (tokenFile !== undefined || env["SKEIN_TOKEN"]) {
     return { masters: [`http://127.0.0.1:${portDefault}`], hint: startOne };
   }
   throw new SkeinError(
     "unreachable",
-    `No cluster is known here: SKEIN_URL is not set, and there is no ${file}.`,
+    `No cluster is known here: SKEIN_URL is not set, and there is no ${join(mastersDir(dir), "*", "address")}.`,
     { hint: startOne },
   );
 }
@@ -96,7 +94,8 @@ async function tokenFor(options: ClusterOptions, env: Io["env"]): Promise<string
     return text.trim();
   }
   // A data directory that was named has the token of its own cluster, if its master runs there.
-  const own = data !== undefined && existsSync(addressFile(data)) ? await readOwn(data) : undefined;
+  const own =
+    data !== undefined && leftAddresses(data).length > 0 ? await readOwn(data) : undefined;
   return own ?? findToken({ dataDir: data }, env);
 }
 

@@ -1,4 +1,4 @@
-// The processes of `skein up`: one master and its workers, started, watched, ended.
+// The processes of `skein up`: masters and workers, started, watched, ended.
 
 import { readFile } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
@@ -12,6 +12,8 @@ import type { Io } from "./io.ts";
 
 export interface LaptopOptions {
   readonly dataDir: string;
+  /** Masters: m1 on `port`, the others on free ones, all on the journal of the data directory. */
+  readonly masters: number;
   readonly port: number;
   /** Ids of the workers. */
   readonly workers: readonly string[];
@@ -19,6 +21,13 @@ export interface LaptopOptions {
   readonly env: Io["env"];
   /** Lines that a child printed on stderr. */
   readonly onLine: (child: string, line: string) => void;
+}
+
+export interface MasterChild {
+  readonly id: string;
+  /** "" until it answers. */
+  url: string;
+  readonly child: Child;
 }
 
 export interface WorkerChild {
@@ -33,26 +42,29 @@ const reportMs = 8_000;
 const masterStopMs = 5_000;
 const forcedMs = 1_000;
 const registeredMs = 15_000;
+const electedMs = 10_000;
+/** Whoever is asked who leads, on this machine, answers in this time or not at all. */
+const askMs = 1_000;
 const lookMs = 20;
 const mib = 1024 * 1024;
 const memoryShare = 0.8;
 
 export class LaptopCluster {
-  readonly master: Child;
+  readonly masters: MasterChild[] = [];
   readonly workers: WorkerChild[] = [];
   readonly #options: LaptopOptions;
-  #url = "";
   #token = "";
   #client: Client | undefined;
 
   constructor(options: LaptopOptions) {
     this.#options = options;
-    const { dataDir, port } = options;
-    this.master = this.#start("master", ["master", "--data", dataDir, "--port", String(port)]);
+    // The first one makes the journal and leads; the others then find both.
+    this.#startMaster("m1", options.port);
   }
 
-  get url(): string {
-    return this.#url;
+  /** Of all masters that answer. */
+  get urls(): readonly string[] {
+    return this.masters.map(({ url }) => url).filter((url) => url !== "");
   }
 
   get token(): string {
@@ -60,21 +72,19 @@ export class LaptopCluster {
   }
 
   get children(): readonly Child[] {
-    return [this.master, ...this.workers.map(({ child }) => child)];
+    return [...this.masters, ...this.workers].map(({ child }) => child);
   }
 
-  /** Until the master answers. @throws ChildFailed */
-  async masterReady(): Promise<void> {
-    const { dataDir } = this.#options;
-    const ready = await this.master.ready;
-    this.#url = ready.url ?? "";
+  /** Until all masters answer. @throws ChildFailed */
+  async mastersReady(): Promise<void> {
+    const { dataDir, masters } = this.#options;
+    await this.#answers();
     this.#token = (await readFile(join(dataDir, "token"), "utf8")).trim();
-    this.#client = createClient({
-      masters: [this.#url],
-      token: this.#token,
-      transport: fetchTransport,
-      retryMs: 2_000,
-    });
+    for (let n = 2; n <= masters; n++) this.#startMaster(`m${n}`, 0);
+    await this.#answers();
+    this.#client = this.#clientOf(this.urls);
+    const end = performance.now() + electedMs;
+    while (masters > 1 && !(await this.leader()) && performance.now() < end) await delay(lookMs);
   }
 
   /** Starts all workers, each with its share of this machine. */
@@ -82,7 +92,7 @@ export class LaptopCluster {
     const { workers, dataDir } = this.#options;
     const share = shareOf(workers.length);
     for (const id of workers) {
-      const place = ["--data", dataDir, "--master", this.#url];
+      const place = ["--data", dataDir, ...this.urls.flatMap((url) => ["--master", url])];
       const child = this.#start(`worker ${id}`, ["worker", ...place, "--id", id, ...share]);
       this.workers.push({ id, child });
     }
@@ -113,13 +123,15 @@ export class LaptopCluster {
     }
   }
 
-  /** Workers first, which let their tasks end, then the master. */
+  /** Workers first, which let their tasks end; then the masters, the leader last: so nobody is elected. */
   async end(): Promise<void> {
-    const children = this.workers.map(({ child }) => child);
-    for (const child of children) child.kill("SIGTERM");
-    await ended(children, drainMs + reportMs);
-    this.master.kill("SIGTERM");
-    await ended([this.master], masterStopMs);
+    await endAll(this.workers, drainMs + reportMs);
+    const leader = await this.leader();
+    await endAll(
+      this.masters.filter((master) => master !== leader),
+      masterStopMs,
+    );
+    if (leader) await endAll([leader], masterStopMs);
   }
 
   /** All of them now; tasks that run are killed. */
@@ -131,8 +143,43 @@ export class LaptopCluster {
   /** Whoever presses twice does not want to wait. The journal is safe at any moment. */
   async force(): Promise<void> {
     for (const { child } of this.workers) child.kill("SIGKILL");
-    this.master.kill("SIGTERM");
+    for (const { child } of this.masters) child.kill("SIGTERM");
     await ended(this.children, forcedMs);
+  }
+
+  #startMaster(id: string, port: number): void {
+    const { dataDir, masters } = this.#options;
+    const place = ["--data", dataDir, "--id", id, "--port", String(port)];
+    const child = this.#start(masters === 1 ? "master" : `master ${id}`, ["master", ...place]);
+    this.masters.push({ id, url: "", child });
+  }
+
+  async #answers(): Promise<void> {
+    await Promise.all(
+      this.masters.map(async (master) => {
+        master.url = (await master.child.ready).url ?? "";
+      }),
+    );
+  }
+
+  /** The master that says it leads. */
+  async leader(): Promise<MasterChild | undefined> {
+    const living = this.masters.filter(({ child, url }) => child.lives && url !== "");
+    const leads = await Promise.all(
+      living.map(async ({ url }) => {
+        const signal = AbortSignal.timeout(askMs);
+        return this.#clientOf([url])
+          .status({ signal, retryMs: 0 })
+          .then(({ master }) => master.leads)
+          .catch(() => false);
+      }),
+    );
+    return living[leads.indexOf(true)];
+  }
+
+  #clientOf(masters: readonly string[]): Client {
+    const token = this.#token;
+    return createClient({ masters, token, transport: fetchTransport, retryMs: 2_000 });
   }
 
   #start(name: string, args: readonly string[]): Child {
@@ -140,6 +187,15 @@ export class LaptopCluster {
     const log = ["--log-level", logLevel, "--log-format", "text"];
     return startChild({ name, args: [...args, ...log], env, onLine: (line) => onLine(name, line) });
   }
+}
+
+async function endAll(
+  owners: readonly { readonly child: Child }[],
+  patienceMs: number,
+): Promise<void> {
+  const children = owners.map(({ child }) => child);
+  for (const child of children) child.kill("SIGTERM");
+  await ended(children, patienceMs);
 }
 
 /** Waits for their ends; those that do not come in time are made. */

@@ -27,7 +27,7 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
     },
     {
       name: "master",
-      summary: "one master",
+      summary: "one master; list them, hand over the lead",
       load: async () => (await import("./commands/master.ts")).defineMaster,
     },
     {

@@ -85,6 +85,9 @@ export function state(word: string, style: Style): string {
   const paints: Record<string, (text: string) => string> = {
     succeeded: style.green,
     active: style.green,
+    leading: style.green,
+    "standing by": style.cyan,
+    away: style.red,
     running: style.cyan,
     assigned: style.cyan,
     failed: style.red,

@@ -2,11 +2,15 @@
 //
 //   C1. A call that may be repeated safely is: every request here either is idempotent by its method or
 //       carries an idempotency key, which stays the same over all tries.
-//   C2. A failed connection and `not_leading` go to the next master at once; after a round of all masters,
-//       and for every other retryable problem, it waits: Retry-After, or jittered back-off.
+//   C2. `not_leading` that names the leader goes there; it, a failed connection and `stalled` else go to the
+//       next master at once. After a round of all masters, and for every other retryable problem, it waits:
+//       Retry-After, or jittered back-off.
 //   C3. No new try begins after `retryMs`; the last problem is then thrown, and says how long was tried.
 //   C4. An aborted signal is thrown as it is, at once.
+//   C5. With several masters each read asks for at least what an answer before it rested on (`atLeast`): so a
+//       master that is behind shows no past, and not even what this client did itself is missed there.
 
+import { MasterList } from "./master-list.ts";
 import { errorKinds, fromProblem, SkeinError } from "../protocol/errors.ts";
 import type { ErrorCode, Problem } from "../protocol/errors.ts";
 import type { Transport, TransportResponse } from "./transport.ts";
@@ -16,6 +20,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** No new try after this many milliseconds; 30,000 unless set. */
   readonly retryMs?: number | undefined;
+  /** Of a read: only by the leader, which first makes sure that it still leads. */
+  readonly strong?: boolean | undefined;
 }
 
 export interface CallRequest {
@@ -41,19 +47,29 @@ const retryMsDefault = 30_000;
 /** An internal error seldom goes away by asking again: twice is enough. */
 const internalTriesMax = 2;
 
+/** Masters that name each other as leader are asked in turn so often before it waits. */
+const hopsMax = 3;
+/** What only a master of another cluster, or none at all, answers. */
+const foreign: ReadonlySet<ErrorCode> = new Set(["unauthorized", "wrong_host"]);
+
 export class Caller {
-  readonly #masters: readonly string[];
+  readonly #masters: MasterList;
   readonly #transport: Transport;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #retryMs: number;
-  #current = 0;
+  /** The highest index that an answer rested on. */
+  #seen = 0;
 
   constructor({ masters, token, transport, retryMs }: CallerOptions) {
-    if (masters.length === 0) throw new SkeinError("usage", "A client needs one master at least.");
-    this.#masters = masters.map(checkOrigin);
+    this.#masters = new MasterList(masters);
     this.#transport = transport;
     this.#headers = { authorization: `Bearer ${token}` };
     this.#retryMs = retryMs ?? retryMsDefault;
+  }
+
+  /** Addresses of more masters, as one of them knows them. */
+  learn(masters: readonly string[]): void {
+    this.#masters.learn(masters);
   }
 
   /** Sends, tries again, and gives the answer to `read`, whose failure counts as a cut connection. */
@@ -64,12 +80,15 @@ export class Caller {
   ): Promise<T> {
     const begin = performance.now();
     const retryMs = options.retryMs ?? this.#retryMs;
+    let hops = 0;
     for (let tries = 0; ; tries++) {
       if (options.signal?.aborted) throw reasonOf(options.signal);
-      const tried = await this.#try(request, options.signal, read);
+      const tried = await this.#try(request, options, read);
       if (tried.ok) return tried.value;
       if (!worthAnotherTry(tried.error.code, tries)) throw tried.error;
-      const waitMs = this.#waitMs(tried.error, tries);
+      hops = tried.followed ? hops + 1 : 0;
+      const atOnce = hops > 0 && hops % hopsMax !== 0;
+      const waitMs = atOnce ? 0 : this.#waitMs(tried.error, tries);
       const spentMs = performance.now() - begin;
       if (spentMs + waitMs > retryMs) throw gaveUp(tried.error, tries + 1, spentMs);
       if (waitMs > 0) await pause(waitMs, options.signal);
@@ -78,54 +97,80 @@ export class Caller {
 
   async #try<T>(
     request: CallRequest,
-    signal: AbortSignal | undefined,
+    options: CallOptions,
     read: (response: TransportResponse) => Promise<T>,
   ): Promise<Tried<T>> {
-    const master = this.#masters[this.#current] ?? "";
-    const { method, path, body } = request;
+    const { signal } = options;
+    const master = this.#masters.current;
+    const { method, body } = request;
     let headers = request.headers ? { ...this.#headers, ...request.headers } : this.#headers;
     if (request.key !== undefined) headers = { ...headers, "idempotency-key": request.key };
     try {
       const response = await this.#transport({
         method,
-        url: master + path,
+        url: master + this.#pathOf(request, options),
         headers,
         body,
         signal,
         silenceMs: request.silenceMs ?? silenceMsDefault,
       });
+      this.#seen = Math.max(this.#seen, Number(response.header("skein-index")) || 0);
       if (response.status < 300) return { ok: true, value: await read(response) };
-      const error = await readProblem(response);
-      if (error.code === "not_leading" || error.code === "unreachable") this.#turn();
-      return { ok: false, error };
+      return this.#refused(master, await readProblem(response, this.#masters.size > 1));
     } catch (error) {
       if (signal?.aborted) throw reasonOf(signal);
       if (error instanceof SkeinError) throw error;
-      this.#turn();
+      this.#masters.leave(master);
       const why = error instanceof Error ? messageOf(error) : String(error);
-      return {
-        ok: false,
-        error: new SkeinError("unreachable", `${master} does not answer: ${why}`, { cause: error }),
-      };
+      const message = `${master} does not answer: ${why}`;
+      return { ok: false, error: new SkeinError("unreachable", message, { cause: error }) };
     }
   }
 
-  #turn(): void {
-    this.#current = (this.#current + 1) % this.#masters.length;
+  /** C5. */
+  #pathOf({ method, path }: CallRequest, { strong }: CallOptions): string {
+    if (method !== "GET") return path;
+    const wanted = strong ? ["strong=true"] : [];
+    if (this.#seen > 0 && this.#masters.size > 1) wanted.push(`atLeast=${this.#seen}`);
+    if (wanted.length === 0) return path;
+    return `${path}${path.includes("?") ? "&" : "?"}${wanted.join("&")}`;
+  }
+
+  #refused(master: string, error: SkeinError): Tried<never> {
+    if (foreign.has(error.code) && this.#masters.isWrong(master)) {
+      const message = `${master} is no master of this cluster: ${error.message}`;
+      return { ok: false, error: new SkeinError("unreachable", message) };
+    }
+    const { leader } = error.details;
+    if (leader !== undefined && this.#masters.follow(master, leader)) {
+      return { ok: false, error, followed: true };
+    }
+    if (elsewhere.has(error.code)) this.#masters.leave(master);
+    return { ok: false, error };
   }
 
   #waitMs(error: SkeinError, tries: number): number {
+    const { size } = this.#masters;
+    if (elsewhere.has(error.code) && (tries + 1) % size !== 0) return 0;
     const { retryAfter } = error.details;
-    if (retryAfter !== undefined) return Math.max(retryAfter * 1_000, backoffMs(tries));
-    const elsewhere = error.code === "not_leading" || error.code === "unreachable";
-    if (elsewhere && (tries + 1) % this.#masters.length !== 0) return 0;
-    return backoffMs(Math.floor(tries / this.#masters.length));
+    const rounds = Math.floor(tries / size);
+    // Who does not lead cannot say when somebody will.
+    if (retryAfter === undefined || error.code === "not_leading") return backoffMs(rounds);
+    return Math.max(retryAfter * 1_000, backoffMs(tries));
   }
 }
 
+/** Another master may do better. */
+const elsewhere: ReadonlySet<ErrorCode> = new Set(["not_leading", "unreachable", "stalled"]);
+
 type Tried<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: SkeinError };
+  | {
+      readonly ok: false;
+      readonly error: SkeinError;
+      /** The leader was named, and is asked next. */
+      readonly followed?: boolean;
+    };
 
 function worthAnotherTry(code: ErrorCode, tries: number): boolean {
   if (code === "internal") return tries + 1 < internalTriesMax;
@@ -138,15 +183,18 @@ function gaveUp(error: SkeinError, tries: number, spentMs: number): SkeinError {
   return new SkeinError(error.code, message, { hint: error.hint, ...error.details });
 }
 
-async function readProblem(response: TransportResponse): Promise<SkeinError> {
+async function readProblem(response: TransportResponse, several: boolean): Promise<SkeinError> {
   const text = await response.text();
   const seconds = Number(response.header("retry-after"));
   const retryAfter = Number.isFinite(seconds) && seconds > 0 ? seconds : undefined;
   const problem = parseProblem(text);
   if (problem?.code !== undefined) return fromProblem(problem, retryAfter);
-  // Not from a master: a proxy, or another program on that port.
+  // Not from a master: a proxy, or another program on that port; others may still be masters.
   const detail = `status ${response.status}${text === "" ? "" : `: ${text.slice(0, 200)}`}`;
-  return fromProblem({ code: codeOfStatus(response.status), detail }, retryAfter);
+  return fromProblem(
+    { code: several ? "unreachable" : codeOfStatus(response.status), detail },
+    retryAfter,
+  );
 }
 
 function parseProblem(text: string): Partial<Problem> | undefined {
@@ -177,14 +225,4 @@ function codeOfStatus(status: number): ErrorCode {
 function messageOf(error: Error): string {
   const inner = error.cause instanceof Error ? `: ${error.cause.message}` : "";
   return (error.message || error.name) + inner;
-}
-
-function checkOrigin(master: string): string {
-  const url = URL.canParse(master) ? new URL(master) : undefined;
-  if (url?.protocol !== "http:" && url?.protocol !== "https:") {
-    throw new SkeinError("usage", `"${master}" is no address of a master.`, {
-      hint: "Write it as http://host:port.",
-    });
-  }
-  return url.origin;
 }

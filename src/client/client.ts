@@ -7,6 +7,7 @@ import type { routes } from "../protocol/routes.ts";
 import type { SubmitInput } from "../protocol/job-spec.ts";
 import type {
   JobView,
+  MastersView,
   QueueView,
   StatusView,
   TaskDetailView,
@@ -61,6 +62,8 @@ export interface Page<Item> {
 export type VersionView = z.output<typeof versionSchema>;
 /** A job; from a submit that waited, with base64 of an outcome stream when it has one task. */
 export type SubmittedView = JobView & { readonly outcome?: unknown };
+
+export type SteppedDown = z.output<(typeof routes)["stepDown"]["answer"]>;
 
 /** A submit as it travels: a head (`submitSchema` without `inputs`) and lines of inputs, verbatim. */
 export interface LinesSubmit {
@@ -157,6 +160,10 @@ export interface Client {
     body?: Body<"drainWorker">,
     options?: CallOptions,
   ): Promise<WorkerView>;
+  /** Masters as the one that is asked sees them. Their addresses are then known to this client too. */
+  masters(options?: CallOptions): Promise<MastersView>;
+  /** The leader gives the lead to a master that stands by. Name the term, so that it happens once. */
+  stepDown(body: Body<"stepDown">, options?: CallOptions): Promise<SteppedDown>;
   queues(query?: Partial<Query<"queues">>, options?: CallOptions): Promise<Page<QueueView>>;
   setQueue(queue: string, body: Body<"setQueue">, options?: CallOptions): Promise<QueueView>;
 }
@@ -181,6 +188,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     clientId,
     ...readCalls(ask),
+    ...masterCalls(ask, caller),
     ...changeCalls(ask, keys),
     ...streamCalls(caller),
     ...payloadCalls(caller),
@@ -246,6 +254,19 @@ function readCalls(ask: Ask) {
     why: (job, task, options) => ask("why", { params: { job, task } }, options),
     workers: (query, options) => ask("workers", { query: text(query) }, options),
     queues: (query, options) => ask("queues", { query: text(query) }, options),
+  } satisfies Partial<Client>;
+}
+
+function masterCalls(ask: Ask, caller: Caller) {
+  return {
+    masters: async (options) => {
+      const view = await ask<MastersView>("masters", {}, options);
+      caller.learn(
+        view.items.filter(({ state }) => state !== "away").map(({ address }) => address),
+      );
+      return view;
+    },
+    stepDown: (body, options) => ask("stepDown", { json: body }, options),
   } satisfies Partial<Client>;
 }
 

@@ -16,6 +16,7 @@ export type {
   LogsOptions,
   OutcomesOptions,
   Page,
+  SteppedDown,
   SubmitOptions,
   SubmittedView,
   VersionView,
@@ -32,6 +33,8 @@ export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
 export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
 export type {
   JobView,
+  MastersView,
+  MasterView,
   QueueView,
   StatusView,
   TaskDetailView,

@@ -31,6 +31,8 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   payload: ["GET", "/v1/payloads/:hash"],
   workers: ["GET", "/v1/workers"],
   drainWorker: ["POST", "/v1/workers/:worker/drain"],
+  masters: ["GET", "/v1/masters"],
+  stepDown: ["POST", "/v1/masters/step-down"],
   queues: ["GET", "/v1/queues"],
   setQueue: ["PATCH", "/v1/queues/:queue"],
 };

@@ -7,7 +7,7 @@ import { unreachable } from "./invariants.ts";
 import type { State } from "./state.ts";
 import { applyRetired } from "./commands/end-job.ts";
 import { applyKeysForgotten } from "./commands/keys.ts";
-import { applyElected, applyMasterJoined, applyResigned, applyTrimmed } from "./commands/lead.ts";
+import { applyLeading } from "./commands/lead.ts";
 import { applyForgotten, applyPayloadsFreed } from "./commands/payloads.ts";
 import { applyQueueSet } from "./commands/queue.ts";
 import {
@@ -77,19 +77,13 @@ export function apply(state: State, entry: Entry, effects: Effect[]): void {
     case "payloadsFreed":
       return applyPayloadsFreed(state, entry, effects);
     case "elected":
-      return applyElected(state, entry);
     case "masterJoined":
-      return applyMasterJoined(state, entry);
+    case "masterLeft":
     case "resigned":
-      return applyResigned(state, entry);
-    case "trimmed":
-      return applyTrimmed(state, entry, effects);
     case "featureLevel":
-      state.featureLevel = entry.level;
-      return;
     case "snapshotTaken":
-      state.snapshotIndex = entry.index;
-      return;
+    case "trimmed":
+      return applyLeading(state, entry, effects);
     case "renewed":
     case "digest":
       return;

@@ -4,6 +4,12 @@
 import type { JobNumber, WorkerNumber } from "../protocol/ids.ts";
 
 export type Effect =
+  /** Another term begins; who leads in it is in the state. */
+  | { readonly kind: "elected" }
+  /** The term has ended well; `to` is asked to lead on (L6). */
+  | { readonly kind: "resigned"; readonly from: string; readonly to: string | null }
+  /** The list of masters has changed. */
+  | { readonly kind: "masters" }
   /** Order: run these. */
   | {
       readonly kind: "start";

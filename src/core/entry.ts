@@ -14,6 +14,17 @@ export interface Elected {
   readonly incarnation: string;
   readonly addresses: readonly string[];
   readonly digest: string;
+  readonly process?: ProcessId;
+  /** Feature levels it can read and write (L11). */
+  readonly levels?: readonly [min: number, max: number];
+}
+/** An operating system's process, beyond doubt: ids are used again, start times are not. */
+export interface ProcessId {
+  readonly pid: number;
+  /** As the kernel says it, in its own units. */
+  readonly started: string;
+  /** Of the machine since it booted, so that a pid is not looked for on another. */
+  readonly machine: string;
 }
 /** Nothing but a sign of life (L3). */
 export interface Renewed {
@@ -32,6 +43,14 @@ export interface MasterJoined {
   readonly id: string;
   readonly incarnation: string;
   readonly addresses: readonly string[];
+  readonly process?: ProcessId;
+  readonly levels?: readonly [min: number, max: number];
+}
+/** It has been away so long that nothing waits for it any more. */
+export interface MasterLeft {
+  readonly kind: "masterLeft";
+  readonly v: 1;
+  readonly id: string;
 }
 export interface FeatureLevel {
   readonly kind: "featureLevel";
@@ -266,6 +285,7 @@ export type Entry =
   | Renewed
   | Resigned
   | MasterJoined
+  | MasterLeft
   | FeatureLevel
   | DigestTaken
   | JobCreated

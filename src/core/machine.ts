@@ -17,8 +17,13 @@ import type {
   RegisterRequest,
   WorkerNewsRequest,
 } from "./commands/worker.ts";
-import { noteSnapshot, trim } from "./commands/lead.ts";
-import type { NoteSnapshotRequest, TrimRequest } from "./commands/lead.ts";
+import { forgetMaster, joinMaster, noteSnapshot, trim } from "./commands/lead.ts";
+import type {
+  ForgetMasterRequest,
+  JoinMasterRequest,
+  NoteSnapshotRequest,
+  TrimRequest,
+} from "./commands/lead.ts";
 import { unreachable } from "./invariants.ts";
 import { settleHeld } from "./reconcile.ts";
 import type { SettleHeldRequest } from "./reconcile.ts";
@@ -41,6 +46,8 @@ export type Request =
   | DrainRequest
   | FreePayloadsRequest
   | SettleHeldRequest
+  | JoinMasterRequest
+  | ForgetMasterRequest
   | NoteSnapshotRequest
   | TrimRequest;
 
@@ -65,6 +72,8 @@ export interface Answers {
   readonly drain: Answer;
   readonly freePayloads: ReturnType<typeof freePayloads>;
   readonly settleHeld: Answer;
+  readonly joinMaster: Answer;
+  readonly forgetMaster: Answer;
   readonly noteSnapshot: Answer;
   readonly trim: Answer;
 }
@@ -100,6 +109,10 @@ export function decide(turn: Turn, request: Request): Answers[Request["kind"]] {
       return freePayloads(turn, request);
     case "settleHeld":
       return settleHeld(turn, request);
+    case "joinMaster":
+      return joinMaster(turn, request);
+    case "forgetMaster":
+      return forgetMaster(turn, request);
     case "noteSnapshot":
       return noteSnapshot(turn, request);
     case "trim":

@@ -10,12 +10,14 @@ export interface Refusal {
   readonly message: string;
   readonly hint?: string;
   readonly retryAfter?: number;
+  /** Of `not_leading`: the address of the master that leads. */
+  readonly leader?: string;
 }
 
 export function refuse(
   code: ErrorCode,
   message: string,
-  more: { readonly hint?: string; readonly retryAfter?: number } = {},
+  more: Pick<Refusal, "hint" | "retryAfter" | "leader"> = {},
 ): Refusal {
   return { ok: false, code, message, ...more };
 }

@@ -102,7 +102,7 @@ export function decodeState(data: Plain): State {
   }
   const state = createState(String(loose["journalId"]));
   copyScalars(state, loose);
-  fill(state.masters, loose["masters"]);
+  fill(state.masters, loose["masters"], (item) => ({ levels: [1, 1], process: null, ...item })); // older ones do not say
   fill(state.queues, loose["queues"], (queue) => ({
     ...queue,
     used: new Map(pairs(queue["used"])),

@@ -3,6 +3,7 @@
 
 import type { JobNumber, PayloadHash, WorkerNumber } from "../protocol/ids.ts";
 import type { JobSpec, QueueSettings, WorkerInfo } from "../protocol/model.ts";
+import type { ProcessId } from "./entry.ts";
 import type { TaskRange } from "./on-worker.ts";
 import { createTimers } from "./timers.ts";
 import type { Timers } from "./timers.ts";
@@ -68,12 +69,15 @@ export interface Leader {
   readonly term: number;
   readonly electedAt: number;
   readonly electedWall: number;
+  readonly process: ProcessId | null;
 }
 
 export interface MasterRecord {
   readonly id: string;
-  incarnation: string;
-  addresses: readonly string[];
+  readonly incarnation: string;
+  readonly addresses: readonly string[];
+  readonly levels: readonly [min: number, max: number];
+  readonly process: ProcessId | null;
 }
 
 export interface Totals {

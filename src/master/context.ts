@@ -8,10 +8,14 @@ import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import type { Archive } from "./archive/archive.ts";
+import type { Standing } from "./leadership.ts";
 import type { Hub } from "./hub.ts";
-import type { LoopIdentity } from "./loop.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
+import type { PeersView } from "./peers.ts";
+import type { PeerFiles } from "./peer-files.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -21,8 +25,14 @@ export interface Master {
   readonly token: string;
   readonly journal: Journal;
   readonly loop: Loop;
+  readonly leadership: LeadershipView;
+  readonly peers: PeersView;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  /** The same payloads, as other masters have them (A1). */
+  readonly copies: PayloadCopies;
+  /** For masters that start anew (A6). */
+  readonly files: PeerFiles;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;
@@ -31,6 +41,19 @@ export interface Master {
   readonly settings: MasterSettings;
   /** Bytes and shares of journal and disk, as of a second ago at most (J7). */
   readonly usage: () => Usage;
+}
+
+/** What the API asks of the part that stands for election and resigns. */
+export interface LeadershipView {
+  /** Gives the lead to that standby, or to any; `done` is called when that is durable, or refused. */
+  stepDown(to: string | null, done: (answer: { readonly ok: true } | Refusal) => void): void;
+  standsFor(): Standing;
+  /** How old this master's state may be, in ms (L5). */
+  newsAgeMs(): number;
+  /** Address of the other master that leads, while there is fresh news of it. */
+  leaderElsewhere(): string | undefined;
+  /** Whether a leader that is stopped but not dead is got rid of; true unless told. */
+  survivesStopped?(): boolean;
 }
 
 export interface MasterSettings {
@@ -84,5 +107,6 @@ export function toError(refusal: Refusal): SkeinError {
   return new SkeinError(refusal.code, refusal.message, {
     ...(refusal.hint === undefined ? {} : { hint: refusal.hint }),
     ...(refusal.retryAfter === undefined ? {} : { retryAfter: refusal.retryAfter }),
+    ...(refusal.leader === undefined ? {} : { leader: refusal.leader }),
   });
 }

@@ -26,7 +26,7 @@ async function starter(): Promise<{ readonly child: ChildProcess; readonly said:
   const module = pathToFileURL(runnableFile(new URL("./data-dir.ts", import.meta.url)));
   const code = `
     import { openDataDir } from ${JSON.stringify(module.href)};
-    try { openDataDir(${JSON.stringify(root)}); console.log("has it"); }
+    try { openDataDir(${JSON.stringify({ root, id: "m1" })}); console.log("has it"); }
     catch (error) { console.log(error.message); }
     setInterval(() => {}, 1_000);
   `;
@@ -38,35 +38,35 @@ async function starter(): Promise<{ readonly child: ChildProcess; readonly said:
 }
 
 test("of masters that start at once over what a dead one left, one has the directory", async () => {
-  mkdirSync(join(root, "master"));
-  writeFileSync(join(root, "master", "lock"), "999999 1\n");
+  mkdirSync(join(root, "masters", "m1"), { recursive: true });
+  writeFileSync(join(root, "masters", "m1", "lock"), "999999 1\n");
   const all = await Promise.all(Array.from({ length: 6 }, starter));
   expect(all.filter(({ said }) => said === "has it")).toHaveLength(1);
 });
 
 test("the directory of a living master is refused with its name, and free once it is killed", async () => {
   const { child } = await starter();
-  expect(() => openDataDir(root)).toThrow(`process ${child.pid} on `);
+  expect(() => openDataDir({ root, id: "m1" })).toThrow(`process ${child.pid} on `);
   child.kill("SIGKILL");
   await once(child, "exit");
-  openDataDir(root).release();
+  openDataDir({ root, id: "m1" }).release();
 });
 
 test("a process id that means nothing here, as in another container, makes no lock stale", async () => {
   await starter();
   for (const pid of [999_999, process.pid]) {
-    writeFileSync(join(root, "master", "lock"), `${pid} \n`);
-    expect(() => openDataDir(root)).toThrow(/A master works in/);
+    writeFileSync(join(root, "masters", "m1", "lock"), `${pid} \n`);
+    expect(() => openDataDir({ root, id: "m1" })).toThrow(/A master works in/);
   }
 });
 
 test("a master that has let go takes nothing from the next one", () => {
-  const first = openDataDir(root);
+  const first = openDataDir({ root, id: "m1" });
   first.release();
-  const second = openDataDir(root);
+  const second = openDataDir({ root, id: "m1" });
   second.publish("http://127.0.0.1:1");
   first.release();
-  expect(readFileSync(join(root, "master", "address"), "utf8")).toBe("http://127.0.0.1:1\n");
-  expect(() => openDataDir(root)).toThrow(/works in/);
+  expect(readFileSync(join(root, "masters", "m1", "address"), "utf8")).toBe("http://127.0.0.1:1\n");
+  expect(() => openDataDir({ root, id: "m1" })).toThrow(/works in/);
   second.release();
 });

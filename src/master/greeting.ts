@@ -1,9 +1,10 @@
 // The first words of a worker session: who may come in, and what is answered (D1 has let the socket in).
 
+import type { State } from "../core/state.ts";
 import { limits } from "../protocol/limits.ts";
 import { protocolVersion, protocolVersionMin } from "../protocol/messages.ts";
 import type { MasterRefuse, MasterWelcome, WorkerHello } from "../protocol/messages.ts";
-import type { LoopIdentity } from "./loop.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 
 /** Why this worker can never work here; undefined when it can. */
 export function refusalOf(hello: WorkerHello, journalId: string): MasterRefuse | undefined {
@@ -26,20 +27,27 @@ export interface Greeter {
   readonly identity: LoopIdentity;
   readonly version: string;
   readonly journalId: string;
+  /** Addresses of all masters that are known, this one's perhaps among them. */
+  readonly masters: readonly string[];
   /** W4; the default unless set. */
   readonly lostAfterMs?: number | undefined;
 }
 
 export function welcome(hello: WorkerHello, greeter: Greeter): MasterWelcome {
-  const { identity, version, journalId, lostAfterMs = limits.lostAfterMs } = greeter;
+  const { identity, version, journalId, masters, lostAfterMs = limits.lostAfterMs } = greeter;
   return {
     kind: "welcome",
     protocol: Math.min(hello.protocol[1], protocolVersion),
     version,
     journalId,
     master: { id: identity.id, incarnation: identity.incarnation },
-    masters: identity.addresses,
+    masters: [...new Set([...identity.addresses, ...masters])],
     suspectAfterMs: limits.suspectAfterMs,
     lostAfterMs,
   };
+}
+
+/** Where the masters of a cluster are, as far as the journal says. */
+export function addressesOf(state: State): string[] {
+  return [...state.masters.values()].flatMap(({ addresses }) => addresses);
 }

@@ -11,7 +11,7 @@ import type { Log } from "../lib/log.ts";
 import type { Archive } from "./archive/archive.ts";
 import { feedArchive } from "./feed.ts";
 import type { History } from "./history/history.ts";
-import type { Grounded } from "./loop.ts";
+import type { Grounded } from "./loop-ports.ts";
 import { createDigestCheck, foldBatch } from "./replay.ts";
 
 export interface GroundOptions {
@@ -21,6 +21,8 @@ export interface GroundOptions {
   readonly log: Log;
   /** The newest usable snapshot up to an index, if there is one. */
   readonly snapshot: (indexMax: number) => Promise<State | undefined>;
+  /** A digest that differs is no halt: this master only stands by, and says that it doubts (L10). */
+  readonly doubting: boolean;
 }
 
 export async function ground(options: GroundOptions): Promise<Grounded> {
@@ -44,7 +46,12 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
     log.warn("the archive lacks what was recorded before the snapshot", { first, last });
     archive.skipTo(from);
   }
+  let doubts = 0;
   const check = createDigestCheck((index, own, recorded) => {
+    if (options.doubting) {
+      doubts ||= index;
+      return log.error("folded anew, the state still differs", { index, own, recorded });
+    }
     throw new JournalHalt("corrupt", {
       what: `the state before batch ${index} has digest ${own}, the journal says ${recorded}`,
       why: "replaying must give the same state everywhere",
@@ -75,7 +82,7 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
     jobs: state.jobs.size,
     snapshot: from,
   });
-  return { state, hash };
+  return { state, hash, doubts };
 }
 
 /** What was durable once must be in the journal still, or under a snapshot of it (J5). */

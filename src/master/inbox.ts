@@ -1,13 +1,36 @@
 // Requests that wait for a turn of the loop, in the order they came.
 
 import type { Request } from "../core/machine.ts";
+import type { Refusal } from "../core/refusal.ts";
+import type { Clock } from "../lib/clock.ts";
 import { limits } from "../protocol/limits.ts";
+import { nobodyLeads, notLeading } from "./loop-refusals.ts";
 
 export interface Waiting {
   readonly request: Request;
   /** What it weighs in a batch, estimated. */
   readonly bytes: number;
+  /** When it came, by this process's clock. */
+  readonly since: number;
   readonly done: (answer: object) => void;
+}
+
+/** What this leadership's own parts ask for: it means nothing in another term, and nobody holds it (L9). */
+const kindsOfTerm: ReadonlySet<Request["kind"]> = new Set([
+  "register",
+  "report",
+  "workerNews",
+  "loseWorker",
+  "settleHeld",
+  "freePayloads",
+  "joinMaster",
+  "forgetMaster",
+  "noteSnapshot",
+  "trim",
+]);
+
+function isOfTerm({ kind }: Request): boolean {
+  return kindsOfTerm.has(kind);
 }
 
 /** A batch that was too large is halved at most so often. */
@@ -18,6 +41,15 @@ export class Inbox {
   #bytes = 0;
   /** After a batch that was too large the next ones are smaller by so many halvings. */
   #shrink = 0;
+  #expelling = false;
+  readonly #clock: Clock;
+  readonly #holds: () => boolean;
+
+  /** `holds`: nothing is decided now, because nobody leads. */
+  constructor(clock: Clock, holds: () => boolean) {
+    this.#clock = clock;
+    this.#holds = holds;
+  }
 
   get length(): number {
     return this.#waiting.length;
@@ -25,6 +57,12 @@ export class Inbox {
 
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Why a request cannot wait here until somebody leads (L9); undefined when it can. */
+  whyNotHeld(request: Request, bytes: number, leader: string | undefined): Refusal | undefined {
+    if (leader !== undefined || isOfTerm(request)) return notLeading(leader);
+    return this.#bytes + bytes <= limits.heldBytesMax ? undefined : nobodyLeads();
   }
 
   push(waiting: Waiting): void {
@@ -50,6 +88,29 @@ export class Inbox {
   putBack(waiting: readonly Waiting[]): void {
     this.#waiting = [...waiting, ...this.#waiting];
     for (const one of waiting) this.#bytes += one.bytes;
+  }
+
+  /** As long as nothing is decided here, what has waited for `heldMs` is answered that nobody leads (L9). */
+  expelOld(): void {
+    if (this.#expelling || this.length === 0) return;
+    this.#expelling = true;
+    this.#clock.after(limits.heldMs / 8, () => {
+      this.#expelling = false;
+      if (!this.#holds()) return;
+      const before = this.#clock.now() - limits.heldMs;
+      const old = this.#waiting.filter(({ since }) => since < before);
+      this.#waiting = this.#waiting.filter(({ since }) => since >= before);
+      for (const { bytes } of old) this.#bytes -= bytes;
+      for (const { done } of old) done(nobodyLeads());
+      this.expelOld();
+    });
+  }
+
+  /** Takes out what belongs to the term that ends. */
+  dropOfTerm(): Waiting[] {
+    const all = this.drain();
+    this.putBack(all.filter(({ request }) => !isOfTerm(request)));
+    return all.filter(({ request }) => isOfTerm(request));
   }
 
   drain(): Waiting[] {

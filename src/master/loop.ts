@@ -1,8 +1,10 @@
-// The master's loop: decide and apply, append, and only then perform (L1). Synchronous, with callbacks and
-// without promises, so that the simulator drives this very code.
+// The master's loop. While it leads: decide and apply, append, and only then perform (L1). While another
+// leads: fold what that one appended. Synchronous, with callbacks and without promises, so that the
+// simulator drives this very code.
 //
-// Owns: the order of requests, the one batch in flight, what is held until it is durable, elections of
-// this master (L2). Does not own: the state's rules (core/), sockets (sessions.ts, api/), files.
+// Owns: the state, the order of requests, the one batch in flight, what is held until it is durable.
+// Does not own: the state's rules (core/), when to stand for election (leadership.ts), how the journal is
+// read (tail.ts), sockets (sessions.ts, api/), files.
 //
 //   M1. One append is in flight at a time; what arrives meanwhile makes the next batch (J4).
 //   M2. The state is ahead of the journal by that one batch at most. Answers, effects, reads and digests
@@ -11,10 +13,11 @@
 //       identical batch again; another's with a higher term → deposed (J3). Nobody is told "failed".
 //   M4. A batch that is lost, or a decision that threw, makes the state worthless: it is rebuilt from
 //       snapshot and journal before anything else. The request that threw is not decided again.
-//   M5. This master leads iff its own `elected` is applied (L2); before that every request waits.
+//   M5. This master leads iff its own `elected` is the last one applied (L2), however that came to be
+//       applied. Before that nothing is decided: requests wait for a bounded time, or are sent to who leads.
+//   M6. A candidate's `elected` is not applied before the journal has it (candidacy.ts): who loses an
+//       election has lost nothing.
 
-import { digest, digestAhead, renewDigestMemory } from "../core/digest.ts";
-import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
 import { decide, openTurn } from "../core/machine.ts";
 import type { AnswerOf, Request } from "../core/machine.ts";
@@ -28,111 +31,72 @@ import { nextTimerAt } from "../core/timers.ts";
 import { emit } from "../core/turn.ts";
 import type { Turn } from "../core/turn.ts";
 import { encodeBatch } from "../journal/batch.ts";
-import type { EncodedBatch } from "../journal/batch.ts";
-import type { AppendResult, StoredBatch } from "../journal/journal.ts";
-import type { CancelTimer, Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
+import type { StoredBatch } from "../journal/journal.ts";
+import { asError } from "../lib/as-error.ts";
 import { limits } from "../protocol/limits.ts";
-import { encodeEntries, entriesFormat } from "./codec.ts";
+import { Appender } from "./appender.ts";
+import { Candidacy } from "./candidacy.ts";
+import type { Flight, Settle } from "./flight.ts";
 import { Inbox } from "./inbox.ts";
 import type { Waiting } from "./inbox.ts";
+import { noBatch } from "./loop-ports.ts";
+import type { Grounded, LoopIdentity, LoopPorts } from "./loop-ports.ts";
+import { notLeading, refusalOf, stopped, unknownOutcome } from "./loop-refusals.ts";
+import { Pump } from "./pump.ts";
+import { Replica } from "./replica.ts";
 
-export interface LoopIdentity {
-  readonly id: string;
-  readonly incarnation: string;
-  readonly addresses: readonly string[];
-}
-
-/** What was durable and must be done about it, in order. */
-export interface Durable {
-  readonly index: number;
-  readonly wall: number;
-  readonly effects: readonly Effect[];
-  readonly recalls: readonly Recall[];
-  readonly bytes: Uint8Array;
-  /** This batch made this master the leader. */
-  readonly elected: boolean;
-}
-
-export interface LoopPorts {
-  readonly clock: Clock;
-  readonly log: Log;
-  append(expected: number, batch: EncodedBatch, done: (result: AppendResult) => void): void;
-  /** Reads one index, for M3; an error is tried again. */
-  read(index: number, done: (batch: StoredBatch | undefined | Error) => void): void;
-  /** Calls back once, soon, after what waits now. */
-  defer(fire: () => void): void;
-  newBatchId(): string;
-  perform(durable: Durable): void;
-  /** Rebuilds the state from snapshot and journal, then calls `adopt` (M4). */
-  rebuild(why: string): void;
-  /** Another leads, or the journal is broken: this master stops. */
-  halt(why: Error): void;
-  /** What only this process knows, asked right before a decision: the request, or a refusal (A1). */
-  admit(request: Request, turn: Turn): Request | Refusal;
-  /** Tasks that may be assigned in the next turn (J7). */
-  dispatchMax(): number;
-  recalling(): ReadonlySet<number>;
-}
-
-/** State that stands exactly at a durable batch. */
-export interface Grounded {
-  readonly state: State;
-  readonly hash: string;
-}
-
-type Settle = () => void;
-
-/** A look at the state that waits for the batch in flight; if that is lost it looks again (M2). */
-interface HeldRead {
-  readonly durable: Settle;
-  readonly lost: Settle;
-}
-
-interface Flight {
-  readonly batch: EncodedBatch;
-  readonly turn: Turn;
-  readonly recalls: readonly Recall[];
-  readonly answers: Settle[];
-  readonly reads: HeldRead[];
-  readonly waiting: readonly Waiting[];
-  readonly elected: boolean;
-  readonly since: number;
-  tries: number;
-  /** The answer to an append of it was lost: it may be stored, or come to be so. */
-  unsure: boolean;
+interface Resigning {
+  readonly to: string | null;
+  readonly done: (resigned: boolean) => void;
 }
 
 export class Loop {
-  #state: State;
-  #hash: string;
-  #memory: DigestMemory;
-  readonly #inbox = new Inbox();
+  readonly #replica: Replica;
+  readonly #inbox: Inbox;
+  readonly #appender: Appender;
+  readonly #pump: Pump;
   #flight: Flight | null = null;
   #leads = false;
-  #wantsToLead = false;
   #halted = false;
   #rebuilding = false;
-  #cameSecond = false;
-  /** Batches in a row that the journal refused: what is tried again is tried ever more slowly. */
-  #refusals = 0;
-  #resting = false;
-  #pumping = false;
-  #cancelTimer: CancelTimer = () => {};
-  /** Cluster time goes on from here by the monotonic clock (T1). */
-  #timeBase: { readonly time: number; readonly at: number };
-  #digestIndex = 0;
-  #digestTime = 0;
+  /** The wish to hand over, until its batch is made. */
+  #resigning: Resigning | null = null;
+  /** The journal's head is not its own: an append will tell (J3). */
+  #suspects = false;
+  /** When the last append began, and the last one that was good (L3). */
+  #appendAt = 0;
+  #goodAt = 0;
+  readonly #candidacy: Candidacy;
   readonly #identity: LoopIdentity;
   readonly #ports: LoopPorts;
 
   constructor(grounded: Grounded, identity: LoopIdentity, ports: LoopPorts) {
-    this.#state = grounded.state;
-    this.#hash = grounded.hash;
-    this.#memory = renewDigestMemory(grounded.state);
     this.#identity = identity;
     this.#ports = ports;
-    this.#timeBase = { time: grounded.state.time, at: ports.clock.now() };
+    this.#replica = new Replica(grounded, ports.clock, ports.log);
+    this.#appender = new Appender(ports);
+    this.#pump = new Pump(ports.clock, ports.defer, () => this.#turn());
+    this.#inbox = new Inbox(ports.clock, () => !this.#leads && !this.#halted);
+    const { clock, log } = ports;
+    this.#candidacy = new Candidacy({
+      clock,
+      log,
+      append: (expected, batch, done) =>
+        ports.append(expected, batch, (result) => (this.#halted ? undefined : done(result))),
+      look: (done) => ports.look(done),
+      next: () => this.#state.index + 1,
+      ready: () => !this.#leads && !this.#halted && !this.#rebuilding && this.doubts === 0,
+      compose: () => this.#replica.elected(identity, this.#wall(), ports.newBatchId()),
+      stuck: () => ports.stuck(),
+      won: (batch) => {
+        this.follow(batch);
+        this.caughtUp();
+      },
+    });
+  }
+
+  get #state(): State {
+    return this.#replica.state;
   }
 
   get leads(): boolean {
@@ -148,31 +112,67 @@ export class Loop {
     return this.#inbox.bytes;
   }
 
+  /** Index of the last batch in the state; of a leader it may not be durable yet. */
+  get appliedIndex(): number {
+    return this.#state.index;
+  }
+
   /** Index of the last durable batch. */
   get durableIndex(): number {
     return this.#flight === null ? this.#state.index : this.#flight.batch.index - 1;
   }
 
-  /** Cluster time now, in ms. */
-  time(): number {
-    const passed = Math.floor(this.#ports.clock.now() - this.#timeBase.at);
-    return Math.max(this.#state.time, this.#timeBase.time + passed);
+  /** When the last good append of this leader began; now, if no other master is there to lead (L3). */
+  get goodAt(): number {
+    return this.#renews ? this.#goodAt : this.#ports.clock.now();
   }
 
-  /** Stands for election: appends `elected` with the next term (L2). */
+  /** Cluster time now, in ms. */
+  time(): number {
+    return this.#replica.time();
+  }
+
+  /** An `elected` of this master is wanted or on its way. */
+  get stands(): boolean {
+    return this.#candidacy.stands;
+  }
+
+  get rebuilding(): boolean {
+    return this.#rebuilding;
+  }
+
+  /** Since this index the journal's digests are not this master's, twice computed (L10); 0: no doubt. */
+  get doubts(): number {
+    return this.#replica.doubts;
+  }
+
+  /** Stands for election: appends `elected` with the next term (L2), until it leads or `withdraw`s. */
   campaign(): void {
-    this.#wantsToLead = true;
-    this.#soon();
+    this.#candidacy.stand();
+  }
+
+  withdraw(): void {
+    this.#candidacy.withdraw();
+  }
+
+  /** Hands over as soon as what is in flight is durable (L6). `done(false)`: it does not lead, or could not. */
+  resign(to: string | null, done: (done: boolean) => void): void {
+    if (!this.#leads || this.#resigning !== null) return done(false);
+    this.#resigning = { to, done };
+    this.#pump.soon();
   }
 
   /** `done` is called once the decision is durable, or refused; `bytes` is what it weighs. */
   request<R extends Request>(request: R, bytes: number, done: (answer: AnswerOf<R>) => void): void {
-    if (this.#halted) {
-      done(refuse("not_leading", "This master has stopped.") as AnswerOf<R>);
-      return;
+    if (this.#halted) return done(stopped() as AnswerOf<R>);
+    if (!this.#leads) {
+      const refusal = this.#inbox.whyNotHeld(request, bytes, this.#ports.leaderElsewhere());
+      if (refusal) return done(refusal as AnswerOf<R>);
     }
-    this.#inbox.push({ request, bytes, done: done as (answer: object) => void });
-    this.#soon();
+    const since = this.#ports.clock.now();
+    this.#inbox.push({ request, bytes, since, done: done as (answer: object) => void });
+    if (this.#leads) this.#pump.soon();
+    else this.#inbox.expelOld();
   }
 
   /**
@@ -196,51 +196,90 @@ export class Loop {
 
   /** Something outside changed (a timer, a worker): look whether there is anything to do. */
   poke(): void {
-    this.#soon();
+    this.#pump.soon();
   }
 
   stop(): void {
     this.#halted = true;
-    this.#cancelTimer();
+    this.#appender.letGo();
+    this.#pump.stop();
   }
 
   /** The rebuilt state takes the place of the lost one; what waited goes on. */
   adopt(grounded: Grounded): void {
-    this.#state = grounded.state;
-    this.#hash = grounded.hash;
-    this.#memory = renewDigestMemory(grounded.state);
+    if (this.#halted) return;
+    this.#replica.adopt(grounded);
     this.#rebuilding = false;
-    const { leader } = grounded.state;
-    if (this.#cameSecond && leader !== null && leader.id !== this.#identity.id) {
-      this.#deposed(leader.term);
-      return;
-    }
-    this.#cameSecond = false;
+    this.#candidacy.followed(grounded.state.index);
+    if (this.#leads && !this.#replica.isLedBy(this.#identity)) this.#deposed();
     const held = this.#afterRebuild.splice(0);
     for (const look of held) look();
-    this.#soon();
+    this.#candidacy.go();
+    this.#pump.soon();
   }
 
   readonly #afterRebuild: Settle[] = [];
 
-  // ── a turn ─────────────────────────────────────────────────────────────────────────────
+  // ── following ──────────────────────────────────────────────────────────────────────────
 
-  #soon(): void {
-    if (this.#pumping || this.#halted) return;
-    this.#pumping = true;
-    this.#ports.defer(() => {
-      this.#pumping = false;
-      this.#turn();
-    });
+  /** The next batch of the journal, from the tail; a leader is deaf to it (J4). */
+  follow(batch: StoredBatch): void {
+    if (this.#halted || this.#rebuilding || this.#leads) return;
+    if (batch.index <= this.#state.index) return;
+    let effects: readonly Effect[] = [];
+    try {
+      effects = this.#replica.fold(batch);
+    } catch (error) {
+      return this.#halt(asError(error));
+    }
+    const { index, wall } = batch;
+    if (this.#replica.isLedBy(this.#identity))
+      this.#appendAt = this.#goodAt = this.#candidacy.since;
+    this.#candidacy.followed(index);
+    const bytes = encodeBatch(batch).bytes;
+    this.#ports.perform({ index, wall, effects, recalls: [], bytes, elected: false });
+    if (effects.some(({ kind }) => kind === "elected")) this.#sendElsewhere();
+    if (this.#replica.differs) this.#lose("the journal's digest is not this state's");
   }
 
+  /** All that was in the journal is followed: if an `elected` of its own is the last one, it leads (M5). */
+  caughtUp(): void {
+    if (this.#halted || this.#rebuilding || this.#leads) return;
+    if (!this.#replica.isLedBy(this.#identity)) return;
+    this.#leads = true;
+    this.#candidacy.withdraw();
+    this.#replica.goOn();
+    const { index, wall } = this.#state;
+    this.#ports.perform({ ...noBatch, index, wall, elected: true });
+    this.#pump.soon();
+  }
+
+  /** What the journal's head is, for a leader that hears nothing from it: another may have led long since. */
+  headSeen(index: number): void {
+    if (!this.#leads || this.#flight !== null || index <= this.#state.index) return;
+    this.#suspects = true;
+    this.#pump.soon();
+  }
+
+  /** Another master leads: what waits here is sent there. */
+  #sendElsewhere(): void {
+    if (this.#replica.isLedBy(this.#identity)) return;
+    const { leader } = this.#state;
+    for (const { done } of this.#inbox.drain()) done(notLeading(leader?.addresses[0]));
+  }
+
+  /** What comes next was trimmed away: the state is built again from a snapshot. */
+  overtaken(why: string): void {
+    if (!this.#rebuilding && !this.#leads && !this.#halted) this.#lose(why);
+  }
+
+  // ── a turn ─────────────────────────────────────────────────────────────────────────────
+
   #turn(): void {
-    if (this.#flight !== null || this.#halted || this.#rebuilding || this.#resting) return;
-    if (!this.#leads) {
-      if (this.#wantsToLead) this.#elect();
-      return;
-    }
+    if (this.#flight !== null || this.#halted || this.#rebuilding) return;
+    if (!this.#leads) return;
     const turn = openTurn(this.#state, this.#state.term, this.time(), this.#wall());
+    if (this.#resigning !== null) return this.#resign(turn, this.#resigning);
     const taken = this.#inbox.take();
     const answers: Settle[] = [];
     let recalls: readonly Recall[] = [];
@@ -256,49 +295,59 @@ export class Loop {
       }
       at = undefined;
       more = expire(turn);
-      const tasksMax = this.#inbox.share(this.#ports.dispatchMax());
+      const tasksMax = this.#lapsed() ? 0 : this.#inbox.share(this.#ports.dispatchMax());
       const options = { tasksMax, recalling: this.#ports.recalling() };
       const placed = place(turn, options);
       recalls = placed.recalls;
       more ||= placed.more;
+      const due = this.#suspects || this.#renewsIn() <= 0;
+      if (turn.entries.length === 0 && due) emit(turn, { kind: "renewed", v: 1 });
     } catch (error) {
       this.#stumbled(error, at, taken);
       return;
     }
-    if (turn.entries.length > 0) this.#launch(turn, taken, answers, recalls, false);
+    if (turn.entries.length > 0) this.#launch(turn, taken, answers, recalls);
     else this.#nothingToAppend(answers, recalls);
-    if (more || this.#inbox.length > 0) this.#soon();
-    else this.#sleep();
+    if (more || this.#inbox.length > 0) this.#pump.soon();
+    else {
+      const timerIn = nextTimerAt(this.#state.timers) - this.time();
+      this.#pump.sleep(Math.min(timerIn, this.#renewsIn()));
+    }
   }
 
   #nothingToAppend(answers: readonly Settle[], recalls: readonly Recall[]): void {
     for (const answer of answers) answer();
     if (recalls.length === 0) return;
     const { index, wall } = this.#state;
-    const bytes = new Uint8Array(0);
-    this.#ports.perform({ index, wall, effects: [], recalls, bytes, elected: false });
+    this.#ports.perform({ ...noBatch, index, wall, recalls });
   }
 
-  #elect(): void {
-    const term = this.#state.term + 1;
-    const turn = openTurn(this.#state, term, this.time(), this.#wall());
-    const before = this.#digest();
-    emit(turn, { kind: "elected", v: 1, term, ...this.#identity, digest: before });
-    this.#launch(turn, [], [], [], true);
+  /** The last batch of this leadership; what waits is held for the next leader (L6). */
+  #resign(turn: Turn, { to, done }: Resigning): void {
+    this.#resigning = null;
+    emit(turn, { kind: "resigned", v: 1, to, digest: this.#replica.digest() });
+    this.#launch(turn, [], [], [], (resigned) => done(resigned));
+  }
+
+  /** Other masters are known: a sign of life is due this often (L3). */
+  get #renews(): boolean {
+    return this.#state.masters.size > 1;
+  }
+
+  #renewsIn(): number {
+    if (!this.#renews) return Infinity;
+    return this.#appendAt + limits.renewMs - this.#ports.clock.now();
+  }
+
+  /** L3: without news from the journal for a lease another may lead by now; nothing is dispatched. */
+  #lapsed(): boolean {
+    return this.#renews && this.#ports.clock.now() - this.#goodAt > limits.leaseMs;
   }
 
   #stateDigest(turn: Turn): void {
-    digestAhead(this.#state, this.#memory);
-    const batches = turn.index - this.#digestIndex;
-    const quiet = turn.time - this.#digestTime < limits.digestMs;
-    if (batches < limits.digestBatches && (quiet || batches < 2)) return;
-    this.#digestIndex = turn.index;
-    this.#digestTime = turn.time;
-    emit(turn, { kind: "digest", v: 1, digest: this.#digest() });
-  }
-
-  #digest(): string {
-    return digest(this.#state, this.#memory);
+    this.#replica.digestAhead();
+    if (!this.#replica.digestDue(turn)) return;
+    emit(turn, { kind: "digest", v: 1, digest: this.#replica.digest() });
   }
 
   #wall(): number {
@@ -319,9 +368,11 @@ export class Loop {
     this.#lose("a decision failed");
   }
 
+  /** The state is worth nothing: it is built again, then this master goes on. */
   #lose(why: string): void {
     for (const read of this.#flight?.reads ?? []) this.#afterRebuild.push(read.lost);
     this.#flight = null;
+    this.#appender.letGo();
     this.#rebuilding = true;
     this.#ports.rebuild(why);
   }
@@ -330,159 +381,102 @@ export class Loop {
 
   #launch(
     turn: Turn,
-    waiting: readonly Waiting[],
+    waiting: Waiting[],
     answers: Settle[],
     recalls: readonly Recall[],
-    elected: boolean,
+    resigns: Flight["resigns"] = null,
   ): void {
-    const batch = encodeBatch({
-      journalId: this.#state.journalId,
-      index: turn.index,
-      term: turn.term,
-      batchId: this.#ports.newBatchId(),
-      previousHash: this.#hash,
-      format: entriesFormat,
-      time: turn.time,
-      wall: turn.wall,
-      bytes: encodeEntries(turn.entries),
-    });
+    const batch = this.#replica.encode(turn, turn.entries, this.#ports.newBatchId());
     const since = this.#ports.clock.now();
-    this.#flight = {
-      batch,
-      turn,
-      recalls,
-      answers,
-      reads: [],
-      waiting,
-      elected,
-      since,
-      tries: 0,
-      unsure: false,
-    };
-    this.#append(this.#flight);
-  }
-
-  #append(flight: Flight): void {
-    flight.tries++;
-    this.#ports.append(flight.batch.index - 1, flight.batch, (result) => {
-      if (this.#flight !== flight || this.#halted) return;
-      if (result.kind === "appended") this.#durable(flight);
-      else if (result.kind !== "refused") {
-        flight.unsure ||= result.kind === "unknown";
-        this.#resolve(flight);
-      } else if (flight.unsure) {
-        // This call stored nothing, but the one whose answer was lost still may: the batch stays the same (J3).
-        this.#resolve(flight);
-      } else this.#refused(flight, result.code, result.why);
-    });
-  }
-
-  /** M3. */
-  #resolve(flight: Flight): void {
-    this.#ports.read(flight.batch.index, (found) => {
-      if (this.#flight !== flight || this.#halted) return;
-      if (found instanceof Error || found === undefined) {
-        this.#giveUpWaiting(flight);
-        const again =
-          found === undefined ? () => this.#append(flight) : () => this.#resolve(flight);
-        this.#ports.clock.after(Math.min(1_000, 10 * 2 ** Math.min(flight.tries, 7)), again);
-      } else if (found.batchId === flight.batch.batchId) this.#durable(flight);
-      else if (flight.elected) this.#lostRace(found);
-      else if (found.term > flight.batch.term) this.#deposed(found.term);
-      else {
+    this.#appendAt = since;
+    this.#suspects = false;
+    const flight: Flight = { batch, turn, recalls, answers, waiting, resigns, reads: [], since };
+    this.#flight = flight;
+    this.#appender.send(batch, {
+      durable: () => this.#durable(flight),
+      refused: (code, why) => this.#refused(flight, code, why),
+      deposed: (term) =>
+        this.#lostTerm(flight, `another leads in term ${term}`, notLeading(undefined)),
+      overrun: () => this.#lostTerm(flight, `batch ${batch.index} is trimmed`, unknownOutcome()),
+      forked: (found) => {
         const what = `index ${found.index} holds another batch of term ${found.term}`;
         this.#halt(new Error(`the journal is forked: ${what}; keep all files and ask for help`));
-      }
+      },
+      unknown: () => this.#giveUpWaiting(flight),
     });
   }
 
-  /** J3: a candidate that came second reads on and stands again, unless another master leads by then. */
-  #lostRace(found: StoredBatch): void {
-    this.#cameSecond = true;
-    this.#lose(`batch ${found.index} of term ${found.term} came before the election`);
+  /** J3: another leads. With this batch the state is lost; clients ask the other master. */
+  #lostTerm(flight: Flight, why: string, answer: Refusal): void {
+    this.#ports.log.warn("this master leads no more, it follows", { why });
+    this.#deposed();
+    flight.resigns?.(false);
+    for (const { done } of flight.waiting) done(answer);
+    this.#lose(why);
   }
 
-  #deposed(term: number): void {
+  #deposed(): void {
     this.#leads = false;
-    this.#wantsToLead = false;
-    this.#halt(new Error(`another master leads in term ${term}: this one stops`));
+    this.#pump.wake();
+    this.#resigning?.done(false);
+    this.#resigning = null;
+    for (const { done } of this.#inbox.drain()) done(notLeading(undefined));
+    this.#ports.deposed();
   }
 
   /** J3: callers that have waited long are told that it is not known yet; the batch goes on. */
   #giveUpWaiting(flight: Flight): void {
     if (this.#ports.clock.now() - flight.since < limits.outcomeUnknownMs) return;
-    if (flight.answers.length === 0) return;
     flight.answers.length = 0;
-    for (const { done } of flight.waiting) {
-      done(refuse("outcome_unknown", "The journal has not answered for 5 seconds."));
-    }
+    for (const { done } of flight.waiting.splice(0)) done(unknownOutcome());
   }
 
   /** Nothing was stored: what is asked is answered so, and the state goes back (M4). */
   #refused(flight: Flight, code: string, why: string): void {
     const answer = refusalOf(code, why);
     if (code === "too_large") this.#inbox.tooLarge();
-    const [results, rest] = split(flight.waiting, ({ request }) => request.kind === "report");
+    flight.resigns?.(false);
+    const results = flight.waiting.filter(({ request }) => request.kind === "report");
+    const rest = flight.waiting.filter(({ request }) => request.kind !== "report");
     this.#lose(`the journal refused batch ${flight.batch.index}: ${why}`);
     // Results are never refused (J7): they wait and are tried again.
     this.#inbox.putBack(results);
     for (const { done } of rest) done(answer);
-    this.#rest();
-  }
-
-  #rest(): void {
-    this.#resting = true;
-    const restMs = Math.min(restMsMax, 10 * 2 ** this.#refusals++);
-    this.#ports.clock.after(restMs, () => {
-      this.#resting = false;
-      this.#soon();
-    });
+    this.#pump.rest();
   }
 
   #durable(flight: Flight): void {
     this.#flight = null;
-    this.#hash = flight.batch.hash;
-    this.#refusals = 0;
+    this.#replica.appended(flight.batch);
+    this.#pump.rested();
     this.#inbox.fitted();
-    if (flight.elected) this.#leads = true;
+    this.#goodAt = flight.since;
     const { index, wall, effects } = flight.turn;
-    const { recalls, elected } = flight;
-    this.#ports.perform({ index, wall, effects, recalls, elected, bytes: flight.batch.bytes });
+    const { recalls, resigns } = flight;
+    if (resigns !== null) {
+      this.#leads = false;
+      this.#pump.wake();
+      // Only what clients asked is for whoever leads next: news of this term's sessions are not.
+      for (const { done } of this.#inbox.dropOfTerm()) done(notLeading(undefined));
+      this.#inbox.expelOld();
+    }
+    const { bytes } = flight.batch;
+    this.#ports.perform({ index, wall, effects, recalls, elected: false, bytes });
     for (const answer of flight.answers) answer();
     for (const read of flight.reads) read.durable();
-    this.#soon();
-  }
-
-  /** Wakes for the next timer of the state. */
-  #sleep(): void {
-    this.#cancelTimer();
-    const at = nextTimerAt(this.#state.timers);
-    // At least once a minute: retirement and retention have no timers of their own.
-    const delay = Math.max(1, at - this.time());
-    this.#cancelTimer = this.#ports.clock.after(Math.min(delay, 60_000), () => this.#soon());
+    resigns?.(true);
+    if (resigns !== null) this.#ports.deposed();
+    this.#pump.soon();
   }
 
   #halt(why: Error): void {
     this.#halted = true;
     this.#leads = false;
-    this.#cancelTimer();
-    const answer = refuse("not_leading", `This master has stopped: ${why.message}`);
-    for (const { done } of [...(this.#flight?.waiting ?? []), ...this.#inbox.drain()]) done(answer);
+    this.#pump.stop();
+    this.#resigning?.done(false);
+    this.#appender.letGo();
+    for (const { done } of this.#flight?.waiting ?? []) done(unknownOutcome());
+    for (const { done } of this.#inbox.drain()) done(stopped(why));
     this.#ports.halt(why);
   }
-}
-
-/** A journal that is full is looked at this often. */
-const restMsMax = 2_000;
-
-function refusalOf(code: string, why: string): Refusal {
-  if (code === "no_space") {
-    return refuse("journal_full", `The journal takes nothing more: ${why}`, { retryAfter: 10 });
-  }
-  if (code === "forbidden") return refuse("stalled", `The journal may not be written: ${why}`);
-  return refuse("too_large", `The journal refused the batch: ${why}`);
-}
-
-function split<T>(items: readonly T[], first: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(first), items.filter((item) => !first(item))];
 }

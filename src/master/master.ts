@@ -12,32 +12,46 @@ import type { Log } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import { limits } from "../protocol/limits.ts";
+import { peerPath, sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
+import { catchUp, copySnapshot } from "./catch-up.ts";
 import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
+import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
+import { PeerFiles } from "./peer-files.ts";
+import { servePeers } from "./peer-server.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
+import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
-import { wire } from "./wiring.ts";
-import type { Kept } from "./wiring.ts";
+import { handOver } from "./hand-over.ts";
+import { start, wire } from "./wiring.ts";
+import type { Kept, Wired } from "./wiring.ts";
 
 export interface MasterOptions {
   readonly dataDir: string;
   /** Loopback only: there is no TLS yet (D2). */
   readonly host?: string;
   readonly port?: number;
+  /** What clients, workers and masters are told to dial instead of where it listens: a tunnel or proxy. */
+  readonly advertise?: string | undefined;
   readonly id?: string;
+  /** Else that of the data directory (D1): masters on several machines share one. */
+  readonly token?: string | undefined;
   readonly log: Log;
-  readonly allowHosts?: readonly string[];
-  readonly strictQueues?: boolean;
+  readonly allowHosts?: readonly string[] | undefined;
+  readonly strictQueues?: boolean | undefined;
   /** Another journal than SQLite in the data directory: a URL of journal/engines.ts. */
-  readonly journalUrl?: string;
+  readonly journalUrl?: string | undefined;
+  /** Addresses of other masters, to copy from; those found in the data directory unless set. */
+  readonly join?: readonly string[] | undefined;
   /** When a silent worker is lost (W4); the default unless set. */
   readonly lostAfterMs?: number | undefined;
   /** After how much journal a snapshot is made (A4); the defaults unless set. */
@@ -52,8 +66,11 @@ export interface RunningMaster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** What this version can read and write (L11); a leader writes what all masters can read. */
+const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
 export const defaultPort = 7420;
+export const defaultId = "m1";
 
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const host = options.host ?? "127.0.0.1";
@@ -62,8 +79,14 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
       hint: "Use --host 127.0.0.1 and reach it from elsewhere through an ssh tunnel.",
     });
   }
+  const { dataDir, id = defaultId, token, advertise } = options;
+  if (advertise !== undefined && !(/^https?:/.test(advertise) && URL.canParse(advertise))) {
+    throw new SkeinError("usage", `"${advertise}" is no address to advertise.`, {
+      hint: "Write it as http://host:port.",
+    });
+  }
   await using opening = new Closer();
-  const dir = openDataDir(options.dataDir);
+  const dir = openDataDir({ root: dataDir, id, token });
   opening.defer(() => dir.release());
   const kept = await openKept(options, dir, opening);
   const stopped = oneReason();
@@ -72,13 +95,14 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     stopped.say(why.message);
   };
   const master = await createMaster(options, dir, kept, halt, opening);
-  const url = await serve(master, host, options.port ?? defaultPort, opening);
-  master.loop.campaign();
+  const url = await serve(master, host, options, opening);
+  start(master);
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
   const closer = opening.move();
   const stop = async () => {
     stopped.say("it was told to stop");
+    await handOver(master);
     await closer[Symbol.asyncDispose]();
   };
   return { url, token: dir.token, closed: stopped.reason, stop, [Symbol.asyncDispose]: stop };
@@ -86,19 +110,28 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
 
 async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<Kept> {
   const { log } = options;
-  const journalUrl = options.journalUrl ?? `sqlite:${join(dir.master, "journal.db")}`;
+  const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
   const { journalId } = journal;
-  const archive = opening.use(
-    await openArchive({ path: join(dir.master, "archive.db"), journalId }),
-  );
-  const payloads = await openPayloadStore({ dir: join(dir.master, "payloads"), log });
+  // Before any of what it may copy is opened.
+  const others = {
+    dir: dir.own,
+    journal,
+    addresses: () => othersNamed(options, dir),
+    token: dir.token,
+    log,
+  };
+  await catchUp(others);
+  const archive = opening.use(await openArchive({ path: join(dir.own, "archive.db"), journalId }));
+  const payloads = await openPayloadStore({ dir: join(dir.own, "payloads"), log });
   const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
-  const historyDir = join(dir.master, "history");
+  const historyDir = join(dir.own, "history");
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.master, journal, archive, history, log, ...every };
+  const copy = (known: readonly string[]) =>
+    copySnapshot({ ...others, addresses: () => [...known, ...others.addresses()] });
+  const keep = { dir: dir.own, journal, archive, history, log, copy, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -109,35 +142,47 @@ async function createMaster(
   kept: Kept,
   halt: (why: Error) => void,
   opening: Closer,
-): Promise<Master> {
+): Promise<Wired & Master> {
   const { log } = options;
   const { journal, archive, history, payloads, snapshots } = kept;
   const usage = new UsageWatch(journal, archive, (error) => halt(error as Error));
   opening.defer(() => usage.stop());
   const addresses: string[] = [];
-  const identity = {
-    id: options.id ?? "master",
+  const identity: LoopIdentity & { readonly addresses: string[] } = {
+    id: options.id ?? defaultId,
     incarnation: randomBytes(8).toString("hex"),
     addresses,
+    levels: featureLevels,
+    ...ownProcess(),
   };
   const wired = await wire({
     identity,
+    token: dir.token,
+    others: () => othersNamed(options, dir),
     version,
     kept,
     usage,
     log,
     lostAfterMs: options.lostAfterMs,
-    ground: () =>
-      ground({ journal, archive, history, log, snapshot: (indexMax) => snapshots.load(indexMax) }),
+    ground: (doubting) => {
+      const snapshot = (indexMax: number) => snapshots.load(indexMax);
+      return ground({ journal, archive, history, log, snapshot, doubting });
+    },
     halt,
   });
   usage.onRoom(() => wired.loop.poke());
   opening.defer(() => wired.loop.stop());
+  opening.defer(() => wired.tail.stop());
+  opening.defer(() => wired.leadership.stop());
+  opening.defer(() => wired.absences.stop());
+  opening.defer(() => wired.peers.stop("this master stops"));
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
+  opening.defer(() => wired.copies.stop());
   return {
     ...wired,
+    files: new PeerFiles({ dir: dir.own, journalId: journal.journalId, archive }),
     identity,
     version,
     token: dir.token,
@@ -154,18 +199,30 @@ async function createMaster(
   };
 }
 
+/** Masters that this one was told of, and those that have left an address in the same directory. */
+function othersNamed({ join: named = [] }: MasterOptions, dir: DataDir): readonly string[] {
+  return [...named, ...dir.others()];
+}
+
 /** Listens; the address is known to the cluster from the election on. */
-async function serve(master: Master, host: string, port: number, opening: Closer): Promise<string> {
+async function serve(
+  master: Wired & Master,
+  host: string,
+  { port = defaultPort, advertise }: Pick<MasterOptions, "port" | "advertise">,
+  opening: Closer,
+): Promise<string> {
   const api = createApi(master);
   opening.defer(() => api.close());
-  const { sessions, log } = master;
-  const checkDoor = api.checkDoor;
-  opening.defer(
-    serveSessions({ server: api.server, sessions, clock: systemClock, log, checkDoor }),
-  );
+  const { server, checkDoor } = api;
+  const { sessions, copies, peers, log } = master;
+  const paths = {
+    [sessionPath]: serveSessions({ sessions, clock: systemClock, log, copies }),
+    [peerPath]: servePeers({ peers, log }),
+  };
+  opening.defer(serveUpgrades({ server, checkDoor, paths }));
   const bound = await listen(api.server, host, port);
   const url = `http://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${bound}`;
-  master.identity.addresses.push(url);
+  master.identity.addresses.push(advertise ?? url);
   return url;
 }
 

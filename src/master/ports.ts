@@ -2,10 +2,11 @@
 
 import { connect } from "node:net";
 import { newBatchId } from "../journal/batch.ts";
-import type { Journal } from "../journal/journal.ts";
+import type { Journal, StoredBatch } from "../journal/journal.ts";
+import { asError } from "../lib/as-error.ts";
 import { limits } from "../protocol/limits.ts";
-import type { LoopPorts } from "./loop.ts";
-import type { SessionsPorts } from "./sessions.ts";
+import type { LoopPorts } from "./loop-ports.ts";
+import type { SessionsPorts } from "./session-ports.ts";
 
 /** What of the loop's ports the journal gives. A halt of the journal is a halt of the master (J5). */
 export function journalPorts(
@@ -17,15 +18,20 @@ export function journalPorts(
       journal.append(expected, batch).then(done, halt);
     },
     read(index, done) {
-      journal
-        .read(index)
-        .then(done, (error: unknown) =>
-          done(error instanceof Error ? error : new Error(String(error))),
-        );
+      readOrTrimmed(journal, index).then(done, (error: unknown) => done(asError(error)));
     },
     newBatchId,
     defer: (fire) => void setImmediate(fire),
   };
+}
+
+async function readOrTrimmed(
+  journal: Journal,
+  index: number,
+): Promise<StoredBatch | undefined | "trimmed"> {
+  const found = await journal.read(index);
+  if (found) return found;
+  return index <= (await journal.trimmed()) ? "trimmed" : undefined;
 }
 
 /**

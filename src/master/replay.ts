@@ -4,6 +4,7 @@
 import { apply } from "../core/apply.ts";
 import { openBatch } from "../core/turn.ts";
 import { createDigestMemory, digest } from "../core/digest.ts";
+import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
 import type { State } from "../core/state.ts";
 import { JournalHalt } from "../journal/halt.ts";
@@ -27,8 +28,9 @@ export function foldBatch(
   if (batch.term < state.term) return openBatch(state, { ...batch, term: state.term });
   const effects: Effect[] = [];
   for (const entry of decodeEntries(batch.bytes, batch.format)) {
-    if (entry.kind === "digest" || entry.kind === "elected")
+    if (entry.kind === "digest" || entry.kind === "elected" || entry.kind === "resigned") {
       check(state, batch.index, entry.digest);
+    }
     if (state.index !== batch.index) openBatch(state, batch);
     apply(state, entry, effects);
   }
@@ -41,8 +43,8 @@ export type DigestCheck = (state: State, index: number, recorded: string) => voi
 /** Compares the digests that the journal holds with the state's own (L10). */
 export function createDigestCheck(
   onDifference: (index: number, own: string, recorded: string) => void,
+  memory: DigestMemory = createDigestMemory(),
 ): DigestCheck {
-  const memory = createDigestMemory();
   return (state, index, recorded) => {
     if (recorded === "") return;
     const own = digest(state, memory);

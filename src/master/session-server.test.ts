@@ -8,20 +8,25 @@ import { systemClock } from "../lib/clock.ts";
 import { silentLog } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import type { MasterMessage, WorkerMessage } from "../protocol/messages.ts";
-import { encodeOutcomes } from "../protocol/outcome-block.ts";
+import { encodeOutcomes, encodeStored, storedBit } from "../protocol/outcome-block.ts";
 import { sessionPath } from "../protocol/routes.ts";
 import { serveSessions } from "./session-server.ts";
 import type { Sessions } from "./sessions.ts";
+import { serveUpgrades } from "./upgrades.ts";
 
 const received: WorkerMessage[] = [];
 const told: MasterMessage[] = [];
+/** Payloads that enough masters have, and who waits for others. */
+const secured = new Set<string>();
+const securing: (() => void)[] = [];
 let server: ReturnType<typeof createServer>;
 let stop: () => void;
 let worker: WebSocket;
 let sent: number;
 
 beforeEach(async () => {
-  received.length = told.length = sent = 0;
+  received.length = told.length = securing.length = sent = 0;
+  secured.clear();
   server = createServer();
   // What the sessions do with a message is not asked here.
   const sessions = {
@@ -31,7 +36,12 @@ beforeEach(async () => {
     closed() {},
   } as unknown as Sessions;
   const checkDoor = () => undefined;
-  stop = serveSessions({ server, sessions, clock: systemClock, log: silentLog, checkDoor });
+  const copies = {
+    areSecure: (hashes: readonly string[]) => hashes.every((hash) => secured.has(hash)),
+    secure: () => new Promise<void>((resolve) => void securing.push(resolve)),
+  };
+  const serve = serveSessions({ sessions, clock: systemClock, log: silentLog, copies });
+  stop = serveUpgrades({ server, checkDoor, paths: { [sessionPath]: serve } });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -83,4 +93,19 @@ test("words that are too long are cut, and cut no session", async () => {
     limits.errorBytesMax,
   );
   expect(goodbye?.kind === "goodbye" && goodbye.reason).toMatch(/^y{511}…$/);
+});
+
+test("a stored result waits until enough masters have it, and what comes behind it waits too", async () => {
+  const hash = "a".repeat(64);
+  const value = encodeStored({ hash, size: 100_000, encoding: "json" });
+  const item = { task: 0, attempt: 1, code: storedBit, micros: 1, logBytes: 0, value };
+  const stored = { job: 1, bytes: encodeOutcomes([item]) };
+  say(report(1, 0));
+  say({ kind: "report", n: 2, blocks: [stored], returned: [] }, report(3, 0));
+  say(report(4, 0));
+  const numbers = () => received.map((message) => message.kind === "report" && message.n);
+  await expect.poll(() => securing.length).toBe(1);
+  expect(numbers()).toEqual([1]);
+  securing[0]?.();
+  await expect.poll(numbers).toEqual([1, 2, 3, 4]);
 });

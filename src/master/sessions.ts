@@ -15,69 +15,22 @@ import type { StartedAttempt } from "../core/commands/worker.ts";
 import type { Effect } from "../core/effect.ts";
 import type { Recall } from "../core/placement/recall.ts";
 import type { State } from "../core/state.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import type {
-  LogChunk,
   MasterMessage,
   TaskProgress,
   WorkerHello,
-  WorkerLoad,
   WorkerMessage,
   WorkerProgress,
   WorkerRegister,
   WorkerReport,
 } from "../protocol/messages.ts";
-import type { WorkerInfo } from "../protocol/model.ts";
-import { refusalOf, welcome } from "./greeting.ts";
+import { addressesOf, refusalOf, welcome } from "./greeting.ts";
 import { Hints } from "./hints.ts";
-import type { Loop, LoopIdentity } from "./loop.ts";
 import { startMessages } from "./orders.ts";
 import type { Started } from "./orders.ts";
+import type { Connection, Session, SessionsPorts, Watch } from "./session-ports.ts";
 import { cancelMessage, drainMessage, firstBlocks, verdictMessages } from "./verdict.ts";
-
-/** One connection of a worker; frames, acks and pings are below it. */
-export interface Connection {
-  readonly remote: string;
-  send(messages: readonly MasterMessage[]): void;
-  close(reason: string): void;
-}
-
-export interface SessionsPorts {
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly loop: Loop;
-  readonly journalId: string;
-  readonly version: string;
-  readonly identity: LoopIdentity;
-  /** W4; the default unless set. */
-  readonly lostAfterMs?: number | undefined;
-  /** Dials the worker's own port (W5); false only if that proves that its process has ended. */
-  dial(worker: Pick<WorkerInfo, "address" | "network">, done: (answers: boolean) => void): void;
-  onLogChunk(worker: number, chunk: LogChunk): void;
-  onWorkerGone(worker: number): void;
-}
-
-/** A connection from its first message on. */
-interface Session {
-  readonly connection: Connection;
-  hello: WorkerHello | null;
-  worker: number;
-  incarnation: string;
-  phase: "dialled" | "greeted" | "registering" | "active" | "closed";
-  /** What came behind a registration that is not decided yet. */
-  readonly early: WorkerMessage[];
-  load: WorkerLoad | null;
-}
-
-/** What is known of a worker beside the state: when it was heard. */
-interface Watch {
-  heardAt: number;
-  silent: boolean;
-  losing: boolean;
-  dialling: boolean;
-}
 
 /** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
 const tickMs = 250;
@@ -94,9 +47,10 @@ export class Sessions {
   readonly #bound = new Map<number, Session>();
   readonly #watches = new Map<number, Watch>();
   readonly #recalls = new Map<number, number>();
-  readonly #hints = new Hints();
+  #hints = new Hints();
   #lastTick: number;
   #term = 0;
+  #brakeUntil = 0;
   #stopped = false;
 
   constructor(ports: SessionsPorts) {
@@ -161,6 +115,34 @@ export class Sessions {
     }
   }
 
+  /** This master leads no more: its orders end, and the workers register with the next leader. */
+  deposed(): void {
+    for (const worker of this.#bound.keys()) this.#ports.onWorkerGone(worker);
+    this.#watches.clear();
+    this.#bound.clear();
+    this.#recalls.clear();
+    this.#hints = new Hints();
+    for (const session of this.#sessions.values()) {
+      if (session.hello !== null) session.phase = "greeted";
+      session.early.length = 0;
+    }
+  }
+
+  /** Workers keep a session with every master (W1): they are told when the list has changed. */
+  mastersChanged(masters: readonly string[]): void {
+    for (const { hello, connection } of this.#sessions.values()) {
+      if (hello !== null) connection.send([{ kind: "masters", masters }]);
+    }
+  }
+
+  /** Which of these workers were heard here a moment ago, by whatever session (L8). */
+  hears(state: State, workers: readonly number[]): number[] {
+    const since = this.#ports.clock.now() - limits.suspectAfterMs;
+    const heard = [...this.#sessions.values()].filter(({ heardAt }) => heardAt >= since);
+    const ids = new Set(heard.map(({ hello }) => hello?.id ?? ""));
+    return workers.filter((worker) => ids.has(state.workers.get(worker)?.info.id ?? ""));
+  }
+
   /** Orders of a durable batch, in its order (L1). */
   perform(state: State, effects: readonly Effect[], recalls: readonly Recall[]): void {
     const starts = new Map<Session, Started[]>();
@@ -220,6 +202,7 @@ export class Sessions {
       phase: "dialled",
       early: [],
       load: null,
+      heardAt: this.#ports.clock.now(),
     });
   }
 
@@ -227,6 +210,7 @@ export class Sessions {
   heard(connection: Connection): void {
     const session = this.#sessions.get(connection);
     if (!session) return;
+    session.heardAt = this.#ports.clock.now();
     if (session.phase === "registering") this.#aliveBeforeBound(session);
     else if (session.worker !== 0 && this.#bound.get(session.worker) === session) {
       this.#alive(session);
@@ -272,7 +256,8 @@ export class Sessions {
     session.hello = hello;
     session.incarnation = hello.incarnation;
     session.phase = "greeted";
-    session.connection.send([welcome(hello, this.#ports)]);
+    const masters = loop.peek(addressesOf);
+    session.connection.send([welcome(hello, { ...this.#ports, masters })]);
     if (loop.leads) session.connection.send([{ kind: "lead", term: this.#term }]);
   }
 
@@ -302,6 +287,7 @@ export class Sessions {
     loop.request(request, bytes, (answer) => {
       if (session.phase !== "registering") return;
       if (!answer.ok) {
+        if (answer.code === "not_leading") return;
         if (answer.code === "worker_id_in_use") this.#refuse(session, answer.code, answer.message);
         else session.connection.close(answer.message);
         return;
@@ -333,7 +319,10 @@ export class Sessions {
     const request = { kind: "settleHeld", worker, incarnation, held: message.held } as const;
     loop.request(request, 64, (answer) => {
       // What could not be decided now is said anew by the next registration.
-      if (!answer.ok) return session.connection.close(answer.message);
+      if (!answer.ok) {
+        if (answer.code !== "not_leading") session.connection.close(answer.message);
+        return;
+      }
       const look = (state: State): MasterMessage[] | undefined => {
         const found = state.workers.get(worker);
         if (found?.info.incarnation !== incarnation) return undefined;
@@ -358,7 +347,8 @@ export class Sessions {
     const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 64);
     const request = { kind: "report", worker, incarnation, n, blocks, returned } as const;
     this.#ports.loop.request(request, bytes, (answer) => {
-      if (answer.ok) return; // `recorded` follows from the entry
+      // `recorded` follows from the entry; after a term the worker says it all again to who leads next.
+      if (answer.ok || answer.code === "not_leading") return;
       this.#ports.log.warn("a report was not taken", { worker, n, why: answer.message });
       session.connection.close(answer.message);
     });
@@ -471,6 +461,14 @@ export class Sessions {
     });
   }
 
+  #braked(): void {
+    const until = this.#ports.loop.peek(({ brakeUntil }) => brakeUntil);
+    if (until === this.#brakeUntil) return;
+    this.#brakeUntil = until;
+    const silent = [...this.#watches].filter(([, watch]) => watch.silent);
+    this.#ports.onBraked?.(silent.map(([worker]) => worker));
+  }
+
   #lose(
     worker: number,
     incarnation: string,
@@ -486,7 +484,8 @@ export class Sessions {
     const loss = { worker, incarnation, reason, gone, silent, started };
     this.#ports.loop.request({ kind: "loseWorker", ...loss }, 64, (answer) => {
       if (watch) watch.losing = false;
-      if (!answer.ok || answer.braked) return;
+      if (answer.ok && answer.braked) return this.#braked();
+      if (!answer.ok) return;
       this.#watches.delete(worker);
       this.#hints.forgetWorker(worker);
       const session = this.#bound.get(worker);

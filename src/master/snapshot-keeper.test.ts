@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLog } from "../lib/log.ts";
 import { ApiWorld } from "./api/api-world.fixture.ts";
+import { ask } from "./context.ts";
+import type { Loop } from "./loop.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
 let world: ApiWorld;
@@ -40,6 +42,7 @@ async function snapshot(): Promise<void> {
   const { index } = await world.journal.head();
   const bytes = new Uint8Array(1);
   const makeOne = () => {
+    if (logged.slice(before).includes("snapshot taken")) return logged.slice(before);
     // Nothing comes of it while the one before is not done.
     keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
     return logged.slice(before);
@@ -70,4 +73,45 @@ test("a history that cannot write holds up no snapshot, and trims only while the
   await snapshot();
   await expect.poll(() => logged).toContain(goesOn);
   await expect.poll(() => world.journal.trimmed()).toBeGreaterThan(0);
+});
+
+test("with standbys the journal is trimmed once one has a snapshot and all archives have passed", async () => {
+  let standbys = [
+    { snapshot: 0, watermark: 0 },
+    { snapshot: 0, watermark: 0 },
+  ];
+  const { journal } = world;
+  keeper.serve(world.master.loop, { live: () => standbys, addresses: () => [] });
+  const other = { id: "m2", incarnation: "2", addresses: [], levels: [1, 1] } as const;
+  await ask(world.master, { kind: "joinMaster", ...other });
+  history.durable = Infinity;
+  await snapshot();
+  const first = keeper.newest;
+  await snapshot();
+  expect(await journal.trimmed()).toBe(0);
+  standbys = [
+    { snapshot: first + 100, watermark: first + 100 },
+    { snapshot: 0, watermark: first - 1 },
+  ];
+  keeper.standbysMoved();
+  await expect.poll(() => journal.trimmed()).toBe(first - 1);
+  standbys = [
+    { snapshot: first - 1, watermark: first + 100 },
+    { snapshot: 0, watermark: first + 100 },
+  ];
+  keeper.standbysMoved();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(await journal.trimmed()).toBe(first - 1);
+});
+
+test("a standby makes snapshots, and appends nothing", async () => {
+  await world.submit([1]);
+  // Of a loop it asks no more than this.
+  const standby = { leads: false, request: () => expect.unreachable() };
+  keeper.serve(standby as unknown as Loop);
+  const { index } = await world.journal.head();
+  const bytes = new Uint8Array(1);
+  keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
+  await expect.poll(() => keeper.newest).toBe(index);
+  expect((await world.journal.head()).index).toBe(index);
 });

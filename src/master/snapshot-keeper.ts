@@ -1,10 +1,14 @@
-// Snapshots and trims (A4, A5): when to make one, and when what it covers may leave the journal.
+// Snapshots and trims (A4, A5): when to make one, and when what it covers may leave the journal. Every master makes
+// its own; only the leader names one in the journal, and asks for a trim.
 //
 //   N1. A snapshot is named in the journal only after it was written, loaded again and compared.
 //   N2. The journal is trimmed up to the older of the two newest snapshots, so that one bad file is survived,
 //       and only what the archive has on disk.
 //   N3. It waits for the history only while there is room: no promise rests on the history, and a journal that
 //       is never trimmed refuses submits in the end.
+//   N4. Where other masters are known, a live one has verified a snapshot at or past the trim, and the archives of
+//       all that live have passed it: the journal is trimmed for all masters at once. As with N3, one that is away
+//       or sick holds this up only while there is room; then it copies from another when it returns.
 
 import { join } from "node:path";
 import type { Worker as Thread } from "node:worker_threads";
@@ -16,7 +20,9 @@ import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
 import { ask } from "./context.ts";
 import type { History } from "./history/history.ts";
-import type { Durable, Loop } from "./loop.ts";
+import type { Durable } from "./loop-ports.ts";
+import type { Loop } from "./loop.ts";
+import type { Standing } from "./peer-ports.ts";
 import { decodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { latestUsable } from "./snapshots/snapshots.ts";
@@ -32,15 +38,36 @@ export interface SnapshotKeeperOptions {
   /** Journal bytes and batches after which a snapshot is made. */
   readonly everyBytes?: number | undefined;
   readonly everyBatches?: number | undefined;
+  /** Copies a snapshot of another master into this one's folder: the journal begins after its own. */
+  readonly copy?: ((addresses: readonly string[]) => Promise<void>) | undefined;
 }
+
+/** What a keeper asks about other masters. */
+export interface OtherMasters {
+  /** The leader's standbys (N4). */
+  readonly live: () => readonly Pick<Standing, "snapshot" | "watermark">[];
+  /** Where others listen. */
+  readonly addresses: () => readonly string[];
+}
+
+const nobody: OtherMasters = { live: () => [], addresses: () => [] };
+
+/** A trim that waits for standbys is looked at again after so many batches. */
+const reviewBatches = 64;
 
 export class SnapshotKeeper implements AsyncDisposable {
   readonly #options: SnapshotKeeperOptions;
   readonly #dir: string;
   #loop: Loop | undefined;
+  #others = nobody;
   #bytes = 0;
   #batches = 0;
   #making: Promise<void> | undefined;
+  /** Own snapshots allow a trim up to here; standbys may not yet. 0: none waits. */
+  #trimUpTo = 0;
+  #trimming = false;
+  /** Newest snapshot that was loaded again and compared; 0: none. What a standby says of itself. */
+  newest = 0;
   #closed = false;
 
   constructor(options: SnapshotKeeperOptions) {
@@ -48,23 +75,32 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.#dir = join(options.dir, "snapshots");
   }
 
-  /** The state of the newest usable snapshot up to an index; unusable ones are named in the log. */
+  /**
+   * The state of the newest usable snapshot up to an index; unusable ones are named in the log. When any will do and
+   * the journal begins after all that are here, another master is asked for its own.
+   */
   async load(indexMax: number): Promise<State | undefined> {
     const { journal, log } = this.#options;
-    const { found, problems } = await latestUsable(this.#dir, {
-      journalId: journal.journalId,
-      indexMax,
-    });
+    const { journalId } = journal;
+    if (indexMax === Infinity) {
+      await this.#start().catch((error: unknown) => log.warn("no snapshot was copied", { error }));
+    }
+    const { found, problems } = await latestUsable(this.#dir, { journalId, indexMax });
     for (const problem of problems)
       log.warn("a snapshot cannot be used", { problem: problem.message });
-    return found && decodeSnapshot(found.snapshot);
+    if (!found) return undefined;
+    const state = decodeSnapshot(found.snapshot);
+    this.newest = Math.max(this.newest, state.index);
+    return state;
   }
 
-  serve(loop: Loop): void {
+  serve(loop: Loop, others: OtherMasters = nobody): void {
     this.#loop = loop;
+    this.#others = others;
   }
 
   appended(durable: Durable): void {
+    if (durable.index % reviewBatches === 0) this.standbysMoved();
     this.#bytes += durable.bytes.length;
     this.#batches++;
     const { everyBytes = limits.snapshotBytes, everyBatches = limits.snapshotBatches } =
@@ -77,6 +113,17 @@ export class SnapshotKeeper implements AsyncDisposable {
       .catch((error: unknown) => this.#options.log.error("no snapshot could be made", { error }))
       .finally(() => {
         this.#making = undefined;
+      });
+  }
+
+  /** What a standby has may allow a trim now (N4). */
+  standbysMoved(): void {
+    if (this.#trimUpTo === 0 || this.#trimming || this.#closed || !this.#loop?.leads) return;
+    this.#trimming = true;
+    this.#trim()
+      .catch((error: unknown) => this.#options.log.warn("the journal is not trimmed", { error }))
+      .finally(() => {
+        this.#trimming = false;
       });
   }
 
@@ -94,7 +141,7 @@ export class SnapshotKeeper implements AsyncDisposable {
     let madeIndex = 0;
     try {
       // Only what verifies: a damaged file must neither be built on nor be trimmed up to (N2).
-      const from = await this.#usable(Infinity);
+      const from = await this.#start();
       let index = await maker.begin(this.#dir, journal.journalId, from?.file ?? null);
       while (index < upTo && !this.#closed) {
         const batches = (await journal.readAfter(index)).filter((batch) => batch.index <= upTo);
@@ -103,16 +150,48 @@ export class SnapshotKeeper implements AsyncDisposable {
       if (this.#closed) return;
       const made = await maker.finish();
       await archive.flush();
-      await ask({ loop }, { kind: "noteSnapshot", ...made });
+      madeIndex = this.newest = made.index;
       log.info("snapshot taken", { index: made.index, digest: made.digest });
-      madeIndex = made.index;
+      if (loop.leads) await ask({ loop }, { kind: "noteSnapshot", ...made });
     } finally {
       await maker.end();
     }
+    // On a standby too: it may lead before it makes the next one.
     const older = await this.#usable(madeIndex - 1);
-    if (older && (await this.#mayTrim(older.index))) {
-      await ask({ loop }, { kind: "trim", below: older.index + 1 });
+    this.#trimUpTo = older?.index ?? 0;
+    this.standbysMoved();
+  }
+
+  /** What to fold on: own, or another master's when the journal begins after it. */
+  async #start(): Promise<SnapshotFile | undefined> {
+    const { journal, copy } = this.#options;
+    const own = await this.#usable(Infinity);
+    if ((own?.index ?? 0) >= (await journal.trimmed()) || !copy) return own;
+    await copy(this.#others.addresses());
+    return this.#usable(Infinity);
+  }
+
+  /** N4: how far a trim may go now; 0: it may not. */
+  async #allowed(loop: Loop): Promise<number> {
+    const others = loop.peek((state) => state.masters.size > 1);
+    if (!others || shareOf(await this.#options.journal.usage()) >= limits.trimAnywayAt) {
+      return this.#trimUpTo;
     }
+    const live = this.#others.live();
+    if (live.length === 0) return 0;
+    const snapshot = Math.max(...live.map((standby) => standby.snapshot));
+    const watermark = Math.min(...live.map((standby) => standby.watermark));
+    return Math.min(this.#trimUpTo, snapshot, watermark);
+  }
+
+  async #trim(): Promise<void> {
+    const { journal, archive } = this.#options;
+    const loop = this.#loop;
+    const upTo = loop ? await this.#allowed(loop) : 0;
+    const useful = upTo > (await journal.trimmed()) && upTo <= archive.watermark;
+    if (!loop || !useful || !(await this.#mayTrim(upTo))) return;
+    if (upTo >= this.#trimUpTo) this.#trimUpTo = 0;
+    await ask({ loop }, { kind: "trim", below: upTo + 1 });
   }
 
   /** The newest snapshot up to an index that verifies. */

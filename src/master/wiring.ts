@@ -1,23 +1,34 @@
-// How the parts of a master hang together: the loop decides, and what is durable goes to workers, archive,
-// followers and files, in this order (L1).
+// How the parts of a master hang together. Each is made with ports that find the others when they are called.
+// What becomes of a durable batch is in performing.ts, the ports towards other masters are in peer-wiring.ts.
 
-import type { Effect } from "../core/effect.ts";
 import type { Journal } from "../journal/journal.ts";
+import { EngineUnavailable } from "../journal/unavailable.ts";
+import { delay } from "../lib/abort.ts";
+import { asError } from "../lib/as-error.ts";
+import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
+import { Absences } from "./absences.ts";
 import { admit } from "./admission.ts";
 import type { Archive } from "./archive/archive.ts";
-import { feedArchive, ringHub } from "./feed.ts";
 import type { History } from "./history/history.ts";
 import { Hub } from "./hub.ts";
+import { Leadership } from "./leadership.ts";
 import { LogRelay } from "./log-relay.ts";
+import type { Grounded, LoopIdentity } from "./loop-ports.ts";
 import { Loop } from "./loop.ts";
-import type { Durable, Grounded, LoopIdentity } from "./loop.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
+import { otherMasters, wireCopies, wirePeers } from "./peer-wiring.ts";
+import type { Peers } from "./peers.ts";
+import { handOverIfCutOff } from "./cut-off.ts";
+import { adopted, perform } from "./performing.ts";
 import { exitDial, journalPorts } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
+import { killStoppedWriters } from "./stopped-writer.ts";
+import { Tail } from "./tail.ts";
 import type { UsageWatch } from "./usage-watch.ts";
 
 /** What a master keeps on its disk. */
@@ -32,71 +43,163 @@ export interface Kept {
 export interface WiringOptions {
   readonly identity: LoopIdentity;
   readonly version: string;
+  /** Of the cluster: what masters say to each other by it (D1). */
+  readonly token: string;
   readonly kept: Kept;
   readonly usage: UsageWatch;
   readonly log: Log;
   readonly lostAfterMs?: number | undefined;
-  readonly ground: () => Promise<Grounded>;
+  /** `doubting`: a digest that differs only makes this master doubt itself (L10). */
+  readonly ground: (doubting: boolean) => Promise<Grounded>;
+  /** Where other masters were named when this one was started; the state knows more. */
+  readonly others: () => readonly string[];
   readonly halt: (why: Error) => void;
+  readonly clock?: Clock;
 }
 
 export interface Wired {
+  readonly kept: Kept;
   readonly loop: Loop;
+  readonly tail: Tail;
+  readonly leadership: Leadership;
+  readonly peers: Peers;
+  readonly copies: PayloadCopies;
   readonly sessions: Sessions;
+  readonly absences: Absences;
   readonly hub: Hub;
   readonly logs: LogRelay;
 }
 
+/** The parts as they find each other: complete before any of them is called. */
+export type The = () => Wired;
+
 export async function wire(options: WiringOptions): Promise<Wired> {
-  const { kept, usage, log, halt } = options;
-  const hub = new Hub();
-  const loop: Loop = new Loop(await options.ground(), options.identity, {
-    clock: systemClock,
-    log,
-    ...journalPorts(kept.journal, halt),
-    perform: (durable) => perform(wired, kept, durable, halt),
-    rebuild(why) {
-      log.warn("the state is built again", { why });
-      options.ground().then((grounded) => loop.adopt(grounded), halt);
-    },
-    halt,
-    admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
-    dispatchMax: () => usage.dispatchMax(),
-    recalling: () => sessions.recalling(),
-  });
-  const sessions: Sessions = new Sessions({
-    clock: systemClock,
-    log,
+  const { kept } = options;
+  const the: The = () => wired;
+  const loop = new Loop(await options.ground(false), options.identity, loopPorts(options, the));
+  const logs = new LogRelay((worker, message) => the().sessions.sendTo(worker, message));
+  const peers = wirePeers(options, the);
+  const wired: Wired = {
+    kept,
     loop,
-    journalId: kept.journal.journalId,
-    version: options.version,
-    identity: options.identity,
-    lostAfterMs: options.lostAfterMs,
-    dial: exitDial(networkId()),
-    onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
-    onWorkerGone: (worker) => logs.gone(worker),
+    tail: wireTail(options, loop),
+    leadership: wireLeadership(options, loop, the),
+    peers,
+    copies: wireCopies(options, loop, peers),
+    sessions: wireSessions(options, loop, logs, the),
+    absences: new Absences({
+      clock: options.clock ?? systemClock,
+      loop,
+      own: options.identity.id,
+      live: () => peers.live(),
+    }),
+    hub: new Hub(),
+    logs,
+  };
+  kept.journal.follow?.(() => wired.tail.look());
+  kept.snapshots.serve(loop, {
+    live: () => peers.live(),
+    addresses: () =>
+      loop.peek((state) => otherMasters(state, options.identity.id, options.others())),
   });
-  const logs = new LogRelay((worker, message) => sessions.sendTo(worker, message));
-  const wired: Wired = { loop, sessions, hub, logs };
-  kept.snapshots.serve(loop);
   return wired;
 }
 
-function perform(wired: Wired, kept: Kept, durable: Durable, halt: (why: Error) => void): void {
-  wired.loop.peek((state) => {
-    if (durable.elected) wired.sessions.elected(state.term, state);
-    wired.sessions.perform(state, durable.effects, durable.recalls);
-    if (durable.bytes.length === 0) return; // nothing was appended: recalls only
-    feedArchive(state, durable, kept.archive);
-    ringHub(state, durable, wired.hub);
-    kept.history.add(durable.index, durable.wall, durable.bytes);
-    kept.snapshots.appended(durable);
-  });
-  for (const effect of durable.effects) housekeep(effect, kept, halt);
+/** From here on this master may stand for election; what it knows already is told to all parts. */
+export function start(wired: Wired): void {
+  wired.leadership.start();
+  wired.loop.peek((state) => adopted(wired, state));
 }
 
-/** Files that an entry says are needed no more (A1, A5). */
-function housekeep(effect: Effect, kept: Kept, halt: (why: Error) => void): void {
-  if (effect.kind === "payloadsFreed") kept.payloads.delete(effect.hashes).catch(halt);
-  else if (effect.kind === "trim") kept.journal.trim(effect.below).catch(halt);
+function loopPorts(options: WiringOptions, the: The): ConstructorParameters<typeof Loop>[2] {
+  const { kept, usage, log, halt, clock = systemClock } = options;
+  return {
+    clock,
+    log,
+    ...journalPorts(kept.journal, halt),
+    look: (done) => the().tail.look(done),
+    perform: (durable) => perform(the(), durable, halt),
+    rebuild: (why) => void rebuild(options, the(), why),
+    stuck() {
+      if (kept.journal.engine !== "sqlite") return;
+      the().loop.peek((state) => killStoppedWriters(state, options.identity.id, log));
+    },
+    deposed: () => the().sessions.deposed(),
+    leaderElsewhere: () => the().leadership.leaderElsewhere(),
+    halt,
+    admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
+    dispatchMax: () => usage.dispatchMax(),
+    recalling: () => the().sessions.recalling(),
+  };
 }
+
+/** An engine that is away is waited for; any other trouble with the journal is a halt (J5). */
+async function rebuild(
+  { ground, log, halt }: WiringOptions,
+  wired: Wired,
+  why: string,
+): Promise<void> {
+  const { loop } = wired;
+  log.warn("the state is built again", { why });
+  const doubting = loop.peek((state) => state.masters.size > 1) && !loop.leads;
+  for (;;) {
+    try {
+      const grounded = await ground(doubting);
+      loop.adopt(grounded);
+      return loop.peek((state) => adopted(wired, state));
+    } catch (error) {
+      if (!(error instanceof EngineUnavailable)) return halt(asError(error));
+      log.warn("the journal does not answer; trying again", { error });
+      await delay(engineAwayMs);
+    }
+  }
+}
+
+function wireTail({ kept, log, halt, clock = systemClock }: WiringOptions, loop: Loop): Tail {
+  const { journal } = kept;
+  return new Tail({
+    clock,
+    log,
+    loop,
+    readAfter: (index, done) => void journal.readAfter(index).then(done, done),
+    head: (done) => void journal.head().then(({ index }) => done(index), done),
+    overtaken: (why) => loop.overtaken(why),
+    halt,
+  });
+}
+
+function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadership {
+  const { kept, log, identity, clock = systemClock } = options;
+  return new Leadership({
+    clock,
+    log,
+    loop,
+    identity,
+    look(done) {
+      const asked = clock.now();
+      the().tail.look(() => done(the().tail.answeredAt >= asked));
+    },
+    headAt: () => the().tail.headAt,
+    live: () => the().peers.live(),
+    survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
+  });
+}
+
+function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay, the: The): Sessions {
+  const { kept, log, version, identity, lostAfterMs, clock = systemClock } = options;
+  return new Sessions({
+    clock,
+    log,
+    loop,
+    journalId: kept.journal.journalId,
+    version,
+    identity,
+    lostAfterMs,
+    dial: exitDial(networkId()),
+    onBraked: (silent) => handOverIfCutOff(the(), silent),
+    onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
+    onWorkerGone: (worker) => logs.gone(worker),
+  });
+}
+
+const engineAwayMs = 1_000;

@@ -13,29 +13,27 @@ import { limits } from "../protocol/limits.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
 import { endReasons } from "../protocol/model.ts";
 import { decodeOutcomes, decodeStored, outcomeItem, storedBit } from "../protocol/outcome-block.ts";
+import {
+  cut,
+  fields,
+  isWhole,
+  list,
+  MessageError,
+  text,
+  textMax,
+  whole,
+  wrong,
+} from "./message-fields.ts";
+import { incarnationPattern, shown } from "./message-fields.ts";
+import type { Fields } from "./message-fields.ts";
 
-/** What is wrong with a message, for whoever runs or writes the worker. */
-export class MessageError extends Error {
-  override readonly name = "MessageError";
-  readonly code: "bad_request" | "protocol_version";
-
-  /** `protocol_version`: what a newer worker may well say. */
-  constructor(message: string, code: MessageError["code"] = "bad_request") {
-    super(message);
-    this.code = code;
-  }
-}
-
-type Fields = Readonly<Record<string, unknown>>;
 interface Life {
   readonly id: WorkerId;
   readonly incarnation: Incarnation;
 }
 
-const textMax = 512;
 /** Tasks that one message may name in ranges: all slots of a large machine, sent ahead in full. */
 const rangeTasksMax = limits.aheadPerSlotMax * 4_096;
-const incarnationPattern = /^[0-9a-zA-Z]{1,64}$/;
 const reasonCodes: ReadonlySet<number> = new Set(Object.values(endReasons).map(({ code }) => code));
 
 /** Checks the messages of one session, in their order. */
@@ -202,44 +200,4 @@ function shortened(message: WorkerMessage): WorkerMessage {
       : { ...task, message: cut(task.message, limits.errorBytesMax) },
   );
   return { ...message, tasks };
-}
-
-function cut(text: string, max: number): string {
-  return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
-}
-
-// ── one field ──────────────────────────────────────────────────────────────────────────────
-
-function fields(value: unknown, name: string): Fields {
-  const plain = typeof value === "object" && value !== null && !Array.isArray(value);
-  if (!plain) throw wrong(name, value, "an object");
-  return value as Fields; // any object has fields, all of them unknown
-}
-
-function list(of: Fields, name: string): readonly unknown[] {
-  const value = of[name];
-  if (!Array.isArray(value)) throw wrong(name, value, "a list");
-  return value;
-}
-
-function text(of: Fields, name: string, max = textMax): void {
-  const value = of[name];
-  if (typeof value !== "string" || value.length > max) throw wrong(name, value, "a short text");
-}
-
-function whole(of: Fields, name: string): void {
-  if (!isWhole(of[name])) throw wrong(name, of[name], "a whole number, not negative");
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function wrong(name: string, value: unknown, expected: string): MessageError {
-  return new MessageError(`${name} is ${shown(value)}, not ${expected}`);
-}
-
-function shown(value: unknown): string {
-  const text = typeof value === "object" && value !== null ? "an object" : String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -151,7 +151,7 @@ export const errorKinds = {
     7,
     true,
     "This master does not lead",
-    "Ask the leader; clients do so by themselves.",
+    "Ask the leader; clients do so by themselves. `skein master list` shows who leads.",
   ),
   stalled: kind(
     503,
@@ -249,6 +249,8 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** Request id, for finding the log line. */
   readonly instance?: string;
+  /** Of `not_leading`: the address of the master that leads. */
+  readonly leader?: string;
 }
 
 /** The one error class. `message` says what and why; `hint` says what to do. */
@@ -285,6 +287,7 @@ export interface Problem {
   readonly retryable: boolean;
   readonly instance?: string;
   readonly errors?: readonly { readonly pointer: string; readonly detail: string }[];
+  readonly leader?: string;
 }
 
 export function toProblem(error: SkeinError): Problem {
@@ -298,6 +301,7 @@ export function toProblem(error: SkeinError): Problem {
     retryable: error.kind.retryable,
     ...(error.details.instance === undefined ? {} : { instance: error.details.instance }),
     ...(error.details.fields === undefined ? {} : { errors: error.details.fields }),
+    ...(error.details.leader === undefined ? {} : { leader: error.details.leader }),
   };
 }
 
@@ -308,5 +312,6 @@ export function fromProblem(problem: Partial<Problem>, retryAfter?: number): Ske
     ...(problem.instance === undefined ? {} : { instance: problem.instance }),
     ...(problem.errors === undefined ? {} : { fields: problem.errors }),
     ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(typeof problem.leader === "string" ? { leader: problem.leader } : {}),
   });
 }

@@ -31,6 +31,10 @@ export const limits = {
   /** Request bodies held during an election, in all (L9). */
   heldBytesMax: 16 * mib,
   heldMs: 5_000,
+  /** A read that asks for a batch waits so long for it at a master that has not applied it (L5). */
+  atLeastMs: 5_000,
+  /** Addresses that a client knows: told, learned from answers, found in a list of masters. */
+  mastersKnownMax: 16,
   /** Requests that wait for one turn of the loop; past it submits are told to come back (P7). */
   inboxBytesMax: 64 * mib,
   /** Estimated bytes of state; past it submits are refused with 429 (P7). */
@@ -67,6 +71,29 @@ export const limits = {
   /** Leading (L3). */
   leaseMs: 1_500,
   renewMs: 500,
+  /** Without news a standby stands after this long, and so much later for each that goes before it (L3). */
+  standAfterMs: 1_650,
+  rankMs: 100,
+  /** After a hand-over to another, a standby waits this long for each place (L6). */
+  resignedMs: 200,
+  /** In a term younger than this a cut connection does not make a standby stand: silence does. */
+  termMinMs: 500,
+  /** A standby that the leader has missed for so long is no master any more until it returns. */
+  masterForgottenMs: 600_000,
+  /** Between masters: each says something this often, and shows what has changed twice as often. */
+  peerBeatMs: 500,
+  /** A cut connection to the leader is dialled again, and answered or refused within this (L4). */
+  peerDialMs: 300,
+  /** A payload must be on a second master within this, or whoever sent it tries again (A1). */
+  payloadSpreadMs: 5_000,
+  /** Copies of payloads from other masters at one time. */
+  payloadCopiesMax: 4,
+  /** A master looks this often for payloads that the state names and that it lacks. */
+  payloadLookMs: 5_000,
+  /** A new master tries so long to reach others that have what it needs (A6); then it starts with what it has. */
+  catchUpMs: 15_000,
+  /** Wall clocks of masters that are further apart than this raise an alarm (T1). */
+  clockSkewMs: 1_000,
   /** An outcome unknown this long is said to be so (J3). */
   outcomeUnknownMs: 5_000,
   /** Captured output of one attempt. */

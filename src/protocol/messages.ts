@@ -128,6 +128,12 @@ export interface MasterWelcome {
   readonly lostAfterMs: number;
 }
 
+/** The list of masters has changed: keep a session with each (W1). Those left out may still answer. */
+export interface MasterMasters {
+  readonly kind: "masters";
+  readonly masters: readonly string[];
+}
+
 /** This master leads in this term: register (W2). Never sent by a standby. */
 export interface MasterLead {
   readonly kind: "lead";
@@ -233,6 +239,7 @@ export interface MasterRefuse {
 
 export type MasterMessage =
   | MasterWelcome
+  | MasterMasters
   | MasterLead
   | MasterVerdict
   | MasterStart

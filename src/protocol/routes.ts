@@ -6,6 +6,7 @@ import { hash, jobRef, milliseconds, name } from "./fields.ts";
 import { submitSchema } from "./job-spec.ts";
 import {
   jobSchema,
+  mastersSchema,
   queueSchema,
   statusSchema,
   taskDetailSchema,
@@ -28,6 +29,16 @@ const pageQuery = {
 };
 const jobPath = z.object({ job: jobRef });
 const taskPath = z.object({ job: jobRef, task: z.coerce.number().int().min(0) });
+
+/** What every GET takes beside its own query (L5). */
+export const readQuery = z.object({
+  atLeast: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  strong: z
+    .enum(["true", "false"])
+    .transform((word) => word === "true")
+    .optional(),
+});
+export type ReadQuery = z.output<typeof readQuery>;
 
 export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -231,6 +242,32 @@ export const routes = {
       .default({ deadlineMs: 3_600_000, exit: true, undo: false }),
     answer: workerSchema,
   },
+  masters: {
+    method: "GET",
+    path: "/v1/masters",
+    summary: "Masters as the one that is asked sees them; the leader knows most",
+    answer: mastersSchema,
+  },
+  stepDown: {
+    method: "POST",
+    path: "/v1/masters/step-down",
+    summary: "The leader gives the lead to a master that stands by",
+    body: z
+      .strictObject({
+        /** To this one; else to whichever is soonest. */
+        to: name.optional(),
+        /** Only if it is still this term: so that a request that is sent again does nothing. */
+        term: z.int().min(1).optional(),
+      })
+      .default({}),
+    /** Who led in that term, and to whom it gave the lead: null, if to whoever stands first. */
+    answer: z.object({
+      id: z.string(),
+      term: z.int(),
+      to: z.string().nullable(),
+      done: z.literal(true),
+    }),
+  },
   queues: {
     method: "GET",
     path: "/v1/queues",
@@ -257,3 +294,5 @@ export const routes = {
 export type RouteName = keyof typeof routes;
 /** The WebSocket of workers, beside the routes. */
 export const sessionPath = "/v1/session";
+/** The WebSocket between masters. */
+export const peerPath = "/v1/peer";

@@ -138,6 +138,37 @@ export const queueSchema = z.object({
 });
 export type QueueView = z.infer<typeof queueSchema>;
 
+export const masterSchema = z.object({
+  id: z.string(),
+  /** Of others only the leader knows whether they stand by; a standby says "unknown". */
+  state: z.enum(["leading", "standing by", "away", "unknown"]),
+  incarnation: z.string(),
+  address: z.string(),
+  version: z.string().nullable(),
+  /** In which it leads, or that it has applied. */
+  term: z.int().nullable(),
+  /** The last batch that it has applied, and how many it is behind the leader. */
+  applied: z.int().nullable(),
+  lag: z.int().nullable(),
+  /** Its archive is on disk up to here. */
+  watermark: z.int().nullable(),
+  /** Its newest verified snapshot; 0: none. */
+  snapshot: z.int().nullable(),
+  /** Its wall clock minus that of the master that answers. */
+  clockMs: z.number().nullable(),
+  /** When it was elected. */
+  since: z.string().nullable(),
+});
+export type MasterView = z.infer<typeof masterSchema>;
+
+export const mastersSchema = z.object({
+  items: z.array(masterSchema),
+  term: z.int(),
+  /** What can be lost, in words. */
+  survives: z.string(),
+});
+export type MastersView = z.infer<typeof mastersSchema>;
+
 export const statusSchema = z.object({
   verdict: z.string(),
   journal: z.object({
@@ -157,6 +188,16 @@ export const statusSchema = z.object({
     term: z.int(),
     address: z.string(),
     since: z.string(),
+  }),
+  /** Null while nobody is known to lead. */
+  leader: z
+    .object({ id: z.string(), term: z.int(), address: z.string(), since: z.string() })
+    .nullable(),
+  /** Ids of the others, as this master sees them. */
+  masters: z.object({
+    standingBy: z.array(z.string()),
+    away: z.array(z.string()),
+    unknown: z.array(z.string()),
   }),
   /** What can be lost, in words. */
   survives: z.string(),

@@ -18,6 +18,8 @@ export interface ConnectOptions {
   readonly dataDir?: string | undefined;
   /** Worker processes of a laptop cluster; 1 unless set. */
   readonly workers?: number | undefined;
+  /** Master processes of a laptop cluster, of which one leads; 1 unless set. */
+  readonly masters?: number | undefined;
   /** How long a call tries again, in milliseconds; 30,000 unless set. */
   readonly retryMs?: number | undefined;
   /** Ends the attempt to connect. */
@@ -45,7 +47,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Skein> {
   }
   const laptop =
     masters.length === 0
-      ? await startLaptop({ dataDir, signal, workers: options.workers })
+      ? await startLaptop({ dataDir, signal, workers: options.workers, masters: options.masters })
       : undefined;
   const { transport, close } = await openNodeTransport();
   const closeAll = async () => {
@@ -54,13 +56,15 @@ export async function connect(options: ConnectOptions = {}): Promise<Skein> {
   };
   try {
     const client = createClient({
-      masters: laptop ? [laptop.url] : masters,
+      masters: laptop?.urls ?? masters,
       token: laptop?.token ?? (await findToken(options)),
       transport: laptop ? guarded(transport, laptop) : transport,
       retryMs,
     });
     // A wrong address or token is told here, not at the first submit.
     await client.version({ signal, retryMs: connectMs });
+    // So that the death of the one master that was named is survived too. Without an answer: so be it.
+    if (!laptop) await client.masters({ signal, retryMs: 0 }).catch(() => {});
     return new Skein(client, closeAll);
   } catch (error) {
     await closeAll();

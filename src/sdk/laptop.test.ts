@@ -20,7 +20,8 @@ async function fakeUp(text: string): Promise<string> {
 const ready = `
   console.log("starting");
   const args = process.argv.slice(2);
-  console.log(JSON.stringify({ ready: true, url: "http://127.0.0.1:1", token: "t", pids: { args } }));
+  const masters = [{ id: "m1", url: "http://127.0.0.1:1", pid: 1 }];
+  console.log(JSON.stringify({ ready: true, masters, token: "t", pids: { args } }));
 `;
 
 const alive = (pid: number) => {
@@ -38,7 +39,7 @@ describe("a laptop cluster", () => {
     const args = laptop.pids["args"] as string[];
     const dataDir = args[args.indexOf("--data") + 1] ?? "";
     expect(args.join(" ")).toBe(
-      `up --data ${dataDir} --port 0 --workers 2 --json --exit-with-stdin`,
+      `up --data ${dataDir} --port 0 --masters 1 --workers 2 --json --exit-with-stdin`,
     );
     expect(await readdir(dataDir)).toEqual([]);
     expect(laptop.ended()).toBeUndefined();

@@ -16,6 +16,8 @@ import { defer } from "./deferred.ts";
 export interface LaptopOptions {
   /** Worker processes; 1 unless set. */
   readonly workers?: number | undefined;
+  /** Master processes, of which one leads; 1 unless set. */
+  readonly masters?: number | undefined;
   /** Kept afterwards if given; else a temporary directory that is removed. */
   readonly dataDir?: string | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +28,8 @@ export interface LaptopOptions {
 }
 
 export interface Laptop {
-  readonly url: string;
+  /** Addresses of its masters. */
+  readonly urls: readonly string[];
   readonly token: string;
   /** Process ids: of master and workers, as `skein up` names them. */
   readonly pids: Readonly<Record<string, unknown>>;
@@ -43,7 +46,7 @@ const stderrCharsMax = 8_192;
 export async function startLaptop(options: LaptopOptions = {}): Promise<Laptop> {
   options.signal?.throwIfAborted();
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), "skein-")));
-  const child = spawnUp(options.cli ?? cliFile(), dataDir, options.workers ?? 1);
+  const child = spawnUp(options.cli ?? cliFile(), dataDir, options);
   const { exited, stderr, code } = watch(child);
   const close = async () => {
     if (code() === undefined) child.kill("SIGTERM");
@@ -71,9 +74,11 @@ export async function startLaptop(options: LaptopOptions = {}): Promise<Laptop> 
   }
 }
 
-function spawnUp(cli: string, dataDir: string, workers: number): ChildProcess {
+function spawnUp(cli: string, dataDir: string, options: LaptopOptions): ChildProcess {
+  const { masters = 1, workers = 1 } = options;
   const { SKEIN_URL: _url, SKEIN_DATA: _data, SKEIN_TOKEN: _token, ...env } = process.env;
-  const args = ["--data", dataDir, "--port", "0", "--workers", String(workers)];
+  const counts = ["--masters", String(masters), "--workers", String(workers)];
+  const args = ["--data", dataDir, "--port", "0", ...counts];
   return spawn(
     process.execPath,
     [cli, "up", ...args, "--json", "--exit-with-stdin"],
@@ -118,7 +123,7 @@ function watch(child: ChildProcess) {
   };
 }
 
-type Ready = Pick<Laptop, "url" | "token" | "pids">;
+type Ready = Pick<Laptop, "urls" | "token" | "pids">;
 
 async function readyLine(
   child: ChildProcess,
@@ -147,11 +152,20 @@ async function readyLine(
   }
 }
 
+/** As `skein up --json` prints it. */
+interface ReadyLine {
+  readonly ready: boolean;
+  readonly token: string;
+  readonly masters: readonly { readonly id: string; readonly url: string; readonly pid: number }[];
+  readonly pids: Laptop["pids"];
+}
+
 function parseReady(line: string): Ready | undefined {
   try {
-    const said = JSON.parse(line) as Partial<Ready> & { readonly ready?: boolean };
-    if (!said.ready || typeof said.url !== "string" || typeof said.token !== "string") return;
-    return { url: said.url, token: said.token, pids: said.pids ?? {} };
+    const said = JSON.parse(line) as Partial<ReadyLine>;
+    if (!said.ready || said.masters === undefined || typeof said.token !== "string") return;
+    const pids = { ...said.pids, masters: said.masters.map(({ id, pid }) => ({ id, pid })) };
+    return { urls: said.masters.map(({ url }) => url), token: said.token, pids };
   } catch {
     // Some other line.
     return undefined;

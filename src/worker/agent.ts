@@ -196,6 +196,7 @@ export class Agent {
         });
         return;
       case "welcome":
+      case "masters":
       case "refuse":
       case "logRequest":
       case "logStop":
@@ -255,7 +256,7 @@ export class Agent {
   #obey(
     message: Exclude<
       MasterMessage,
-      { kind: "lead" | "welcome" | "refuse" | "logRequest" | "logStop" }
+      { kind: "lead" | "welcome" | "masters" | "refuse" | "logRequest" | "logStop" }
     >,
   ): void {
     switch (message.kind) {

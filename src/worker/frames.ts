@@ -144,6 +144,7 @@ const checks: { readonly [kind in MasterMessage["kind"]]: Check } = {
     suspectAfterMs: isCount,
     lostAfterMs: isCount,
   }),
+  masters: fields({ masters: listOf(isString) }),
   lead: fields({ term: isCount }),
   verdict: fields({ term: isCount, kill: listOf(range), recorded: isCount }),
   start: fields({ term: isCount, jobs: listOf(descriptor), ranges: listOf(startRange) }),

@@ -138,7 +138,12 @@ export class Sessions {
       identity,
       clock,
       onWelcome: (welcome) => this.#welcomed(master, welcome),
-      onMessages: (messages) => this.#o.onMessages(session, messages),
+      onMessages: (messages) => {
+        for (const message of messages) {
+          if (message.kind === "masters") for (const url of message.masters) this.#add(url);
+        }
+        this.#o.onMessages(session, messages);
+      },
       onEnd: (outcome) => this.#ended(master, session, outcome),
     });
   }

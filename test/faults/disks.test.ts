@@ -95,10 +95,10 @@ describe("a master that is started on", () => {
   });
 
   /** Starts a master on a copy that was damaged; resolves with what it says, and how it ended. */
-  async function startOn(damage: (master: string) => void) {
+  async function startOn(damage: (own: string) => void) {
     rmSync(copy, { recursive: true, force: true });
     cpSync(sound, copy, { recursive: true });
-    damage(join(copy, "master"));
+    damage(join(copy, "masters", "m1"));
     const args = ["master", "--data", copy, "--port", "0", "--log-format", "text"];
     const said = new Said(args);
     await until(() => said.child.exitCode !== null || said.stderr.includes("master ready"));
@@ -114,8 +114,8 @@ describe("a master that is started on", () => {
     writeFileSync(file, bytes);
   }
 
-  function snapshotsIn(master: string): string[] {
-    const folder = join(master, "snapshots");
+  function snapshotsIn(own: string): string[] {
+    const folder = join(own, "snapshots");
     return readdirSync(folder)
       .toSorted()
       .map((name) => join(folder, name));
@@ -126,35 +126,31 @@ describe("a master that is started on", () => {
   });
 
   test("a damaged newest snapshot takes the one before it, and says so", async () => {
-    const { ready, stderr } = await startOn((master) => flip(snapshotsIn(master).at(-1) ?? ""));
+    const { ready, stderr } = await startOn((own) => flip(snapshotsIn(own).at(-1) ?? ""));
     expect(stderr).toMatch(/a snapshot cannot be used.*is damaged/);
     expect(ready).toBe(true);
   });
 
-  test.each<[string, (master: string) => void, RegExp]>([
+  test.each<[string, (own: string) => void, RegExp]>([
     [
       "snapshots that are all damaged, the journal trimmed",
-      (master) => snapshotsIn(master).forEach(flip),
+      (own) => snapshotsIn(own).forEach(flip),
       /the newest usable snapshot is at 0/,
     ],
     [
       "a journal that is no database",
-      (master) => writeFileSync(join(master, "journal.db"), Buffer.alloc(100_000, 7)),
+      () => writeFileSync(join(copy, "journal.db"), Buffer.alloc(100_000, 7)),
       /not a SQLite database/,
     ],
     [
       "a journal that was cut",
-      (master) => truncateSync(join(master, "journal.db"), 12_288),
+      () => truncateSync(join(copy, "journal.db"), 12_288),
       /journal is damaged|malformed/,
     ],
-    [
-      "a journal of another cluster",
-      (master) => rmSync(join(master, "journal.db")),
-      /belongs to journal/,
-    ],
+    ["a journal of another cluster", () => rmSync(join(copy, "journal.db")), /belongs to journal/],
     [
       "an archive that is no database",
-      (master) => writeFileSync(join(master, "archive.db"), Buffer.alloc(100_000, 7)),
+      (own) => writeFileSync(join(own, "archive.db"), Buffer.alloc(100_000, 7)),
       /archive.db cannot be opened/,
     ],
   ])("%s does not start, and says why", async (_, damage, words) => {
@@ -165,9 +161,7 @@ describe("a master that is started on", () => {
   });
 
   test("a token that is too short says so", async () => {
-    const { code, stderr } = await startOn((master) =>
-      writeFileSync(join(master, "..", "token"), "short\n"),
-    );
+    const { code, stderr } = await startOn(() => writeFileSync(join(copy, "token"), "short\n"));
     expect(stderr).toMatch(/fewer than 32 characters[^]*Delete the file/);
     expect(code).toBe(2);
   });

@@ -27,6 +27,7 @@ const kinds: Readonly<Record<EntryKind, true>> = {
   renewed: true,
   resigned: true,
   masterJoined: true,
+  masterLeft: true,
   featureLevel: true,
   digest: true,
   jobCreated: true,

@@ -1,23 +1,34 @@
 /**
- * A cluster of real processes: a master and workers of the built CLI, in a directory of their own, on free
+ * A cluster of real processes: masters and workers of the built CLI, in a directory of their own, on free
  * loopback ports. Ends by pid, and never touches anything that it did not start.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { connect } from "skein";
 import type { Skein } from "skein";
+import { MasterProcess } from "./master-process.ts";
+import { describeProcess, endProcess, processesIn, tryKill, until } from "./tools.ts";
+
+export { describeProcess, descendantsOf, hasEnded, isAlive, processesIn, until } from "./tools.ts";
 
 export const cli: string = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
 export interface ProcessClusterOptions {
   readonly workers: number;
+  /** m1, m2 …; 1 unless set. */
+  readonly masters?: number;
+  /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
+  readonly journal?: string;
+  /** What others dial instead of where a master listens: --advertise, and what workers are given. */
+  readonly advertise?: (master: MasterProcess) => string;
+  /** Told of each master and worker that is started, before it can do anything. */
+  readonly spawned?: (name: string, child: ChildProcess) => void;
   /** CPUs that each worker offers; 1 unless set. */
   readonly cpus?: number;
   /** Added to the processes' environment. */
@@ -26,23 +37,25 @@ export interface ProcessClusterOptions {
 
 export class ProcessCluster implements AsyncDisposable {
   readonly dir: string;
+  readonly masters: readonly MasterProcess[];
   readonly #options: ProcessClusterOptions;
   readonly #workers = new Map<string, ChildProcess>();
   readonly #errors: string[] = [];
-  #master: ChildProcess | undefined;
-  #url = "";
-  #port = 0;
   #stderr = "";
 
   private constructor(dir: string, options: ProcessClusterOptions) {
     this.dir = dir;
     this.#options = options;
+    this.masters = Array.from(
+      { length: options.masters ?? 1 },
+      (_, i) => new MasterProcess(this, `m${i + 1}`),
+    );
   }
 
   static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
     const cluster = new ProcessCluster(await mkdtemp(join(tmpdir(), "skein-")), options);
     try {
-      await cluster.startMaster();
+      await cluster.startMasters();
       for (let n = 1; n <= options.workers; n++) cluster.startWorker(`w${n}`);
       await cluster.workersActive(options.workers);
       return cluster;
@@ -52,17 +65,42 @@ export class ProcessCluster implements AsyncDisposable {
     }
   }
 
+  /** Of the first master. */
   get url(): string {
-    return this.#url;
+    return this.masters[0]?.url ?? "";
+  }
+
+  /** Where others reach its masters. */
+  get urls(): readonly string[] {
+    const { advertise } = this.#options;
+    const known = this.masters.filter(({ url }) => url !== "");
+    return known.map((master) => advertise?.(master) ?? master.url);
   }
 
   get token(): string {
     return readFileSync(join(this.dir, "token"), "utf8").trim();
   }
 
+  /** The process of the first master. */
   get master(): ChildProcess {
-    if (!this.#master) throw new Error("there is no master");
-    return this.#master;
+    return this.#first.child;
+  }
+
+  spawnMaster(master: MasterProcess, args: readonly string[]): ChildProcess {
+    const { journal, advertise, spawned } = this.#options;
+    const child = this.spawn([
+      ...args,
+      ...(journal === undefined ? [] : ["--journal", journal]),
+      ...(advertise ? ["--advertise", advertise(master)] : []),
+    ]);
+    spawned?.(master.id, child);
+    return child;
+  }
+
+  get #first(): MasterProcess {
+    const [first] = this.masters;
+    if (!first) throw new Error("a cluster has one master at least");
+    return first;
   }
 
   /** What the processes wrote to stderr: shown when a test fails. */
@@ -76,54 +114,76 @@ export class ProcessCluster implements AsyncDisposable {
   }
 
   connect(): Promise<Skein> {
-    return connect({ url: this.#url, token: this.token });
+    return connect({ url: this.urls.join(","), token: this.token });
   }
+
+  /** The first one leads; the others then stand by. */
+  async startMasters(): Promise<void> {
+    await this.startMaster();
+    const others = this.masters.slice(1);
+    for (const master of others) master.spawn();
+    await Promise.all(others.map((master) => master.answers()));
+  }
+
+  /** The master that leads: of those that say so, the one of the highest term. Waits until there is one. */
+  async leader(): Promise<MasterProcess> {
+    let found: MasterProcess | undefined;
+    await until(async () => {
+      const living = this.masters.filter(({ lives }) => lives);
+      const terms = await Promise.all(living.map(termLed));
+      const highest = Math.max(...terms);
+      found = highest > 0 ? living[terms.indexOf(highest)] : undefined;
+      return found !== undefined;
+    });
+    if (!found) throw new Error("nobody leads");
+    return found;
+  }
+
+  /** Masters that live and do not lead. */
+  async standbys(): Promise<MasterProcess[]> {
+    const leader = await this.leader();
+    return this.masters.filter((master) => master !== leader && master.lives);
+  }
+
+  // ── of a cluster with one master ─────────────────────────────────────────────────────────
 
   /** Milliseconds from the start of the process until it leads and answers. */
   async startMaster(): Promise<number> {
     const began = performance.now();
-    this.spawnMaster();
+    this.beginMaster();
     await this.masterReady();
     return performance.now() - began;
   }
 
-  /** Begins to start a master; `masterReady` waits for it. */
-  spawnMaster(): ChildProcess {
-    rmSync(join(this.dir, "master", "address"), { force: true });
-    const args = ["master", "--data", this.dir, "--port", String(this.#port)];
-    this.#master = this.spawn([...args, "--log-format", "json"]);
-    return this.#master;
+  /** Begins to start the master; `masterReady` waits for it. */
+  beginMaster(): ChildProcess {
+    return this.#first.spawn();
   }
 
   /** Until the master leads and answers; throws what it said if it ends before that. */
   async masterReady(): Promise<void> {
-    const address = join(this.dir, "master", "address");
-    const child = this.master;
-    await until(() => {
-      if (hasEnded(child)) throw new Error(`the master ended: ${this.#stderr.slice(-2_000)}`);
-      return existsSync(address) && readFileSync(address, "utf8").endsWith("\n");
-    });
-    this.#url = readFileSync(address, "utf8").trim();
-    this.#port = Number(new URL(this.#url).port);
-    await using skein = await this.connect();
-    await until(async () => (await skein.client.status()).master.leads);
+    await this.#first.answers();
+    await until(async () => (await this.#first.status())?.master.leads === true);
   }
 
   /** SIGKILL, and gone. */
   async killMaster(): Promise<void> {
-    if (this.#master) await end(this.#master, "SIGKILL");
+    await this.#first.kill();
   }
 
   /** SIGTERM, and gone; resolves with its exit code. */
-  async stopMaster(): Promise<number | null> {
-    await end(this.master, "SIGTERM");
-    return this.master.exitCode;
+  stopMaster(): Promise<number | null> {
+    return this.#first.stop();
   }
 
+  // ── workers ──────────────────────────────────────────────────────────────────────────────
+
   startWorker(id: string, more: readonly string[] = []): ChildProcess {
-    const args = ["worker", "--data", this.dir, "--master", this.#url, "--id", id];
+    const masters = this.urls.flatMap((url) => ["--master", url]);
+    const args = ["worker", "--data", this.dir, ...masters, "--id", id];
     const child = this.spawn([...args, "--cpus", String(this.#options.cpus ?? 1), ...more]);
     this.#workers.set(id, child);
+    this.#options.spawned?.(id, child);
     return child;
   }
 
@@ -134,12 +194,13 @@ export class ProcessCluster implements AsyncDisposable {
   }
 
   async killWorker(id: string): Promise<void> {
-    await end(this.worker(id), "SIGKILL");
+    await endProcess(this.worker(id), "SIGKILL");
   }
 
-  /** Master and workers, with one blow. */
+  /** Masters and workers, with one blow. */
   async killAll(): Promise<void> {
-    await Promise.all([this.master, ...this.#workers.values()].map((one) => end(one, "SIGKILL")));
+    const workers = [...this.#workers.values()].map((one) => endProcess(one, "SIGKILL"));
+    await Promise.all([...this.masters.map((master) => master.kill()), ...workers]);
   }
 
   async workersActive(count: number): Promise<void> {
@@ -176,7 +237,7 @@ export class ProcessCluster implements AsyncDisposable {
 
   /** Kills everything; throws when a process outlives its cluster (W7). */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#master) await this.killAll();
+    await this.killAll();
     const none = () => processesIn(this.dir).length === 0;
     const left = await until(none, 10_000).catch(() => processesIn(this.dir).map(describeProcess));
     for (const pid of processesIn(this.dir)) tryKill(pid);
@@ -185,76 +246,7 @@ export class ProcessCluster implements AsyncDisposable {
   }
 }
 
-export function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
-}
-
-async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
-  if (hasEnded(child)) return;
-  const exited = new Promise((resolve) => child.once("exit", resolve));
-  child.kill(signal);
-  await exited;
-}
-
-function tryKill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It ended by itself meanwhile.
-  }
-}
-
-/** Waits for a condition, with a bound that only a broken system reaches. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  boundMs = 60_000,
-): Promise<void> {
-  const endAt = performance.now() + boundMs;
-  while (!(await holds())) {
-    if (performance.now() > endAt) throw new Error(`not within ${boundMs} ms: ${holds.toString()}`);
-    await sleep(5);
-  }
-}
-
-/** Processes that name this directory on their command line or in their environment (Linux). */
-export function processesIn(dir: string): number[] {
-  return pids().filter((pid) => pid !== process.pid && mentions(pid, dir));
-}
-
-/** A process with its children and theirs. */
-export function descendantsOf(pid: number): number[] {
-  const children = new Map<number, number[]>();
-  for (const one of pids()) {
-    const parent = Number(read(`/proc/${one}/stat`).split(") ").at(-1)?.split(" ")[1]);
-    children.set(parent, [...(children.get(parent) ?? []), one]);
-  }
-  const all = [pid];
-  for (const one of all) all.push(...(children.get(one) ?? []));
-  return all;
-}
-
-/** False for one that has ended and only waits to be read by its parent. */
-export function isAlive(pid: number): boolean {
-  const [, state = "Z"] = /\) (\w)/.exec(read(`/proc/${pid}/stat`)) ?? [];
-  return state !== "Z";
-}
-
-export function describeProcess(pid: number): string {
-  return `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll("\0", " ")}`;
-}
-
-function pids(): number[] {
-  return readdirSync("/proc").map(Number).filter(Number.isInteger);
-}
-
-function mentions(pid: number, dir: string): boolean {
-  return [`/proc/${pid}/cmdline`, `/proc/${pid}/environ`].some((file) => read(file).includes(dir));
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return ""; // ended meanwhile
-  }
+async function termLed(master: MasterProcess): Promise<number> {
+  const status = await master.status();
+  return status?.master.leads ? status.master.term : 0;
 }

@@ -34,7 +34,7 @@ test("masters that are killed go on from snapshots, and no result is lost with t
   await until(async () => (await skein.client.job(first)).retired);
   await readAll(skein, jobs);
   expect(cluster.errors).toEqual([]);
-  const files = await readdir(join(cluster.dir, "master", "snapshots"));
+  const files = await readdir(join(cluster.dir, "masters", "m1", "snapshots"));
   expect(files.length).toBe(2);
   console.log(
     `${jobs.size} jobs in ${journal.index} batches, trimmed up to ${journal.trimmed}; ` +
@@ -70,7 +70,7 @@ test("a journal with a byte that was not written halts the master, which says so
   const { id } = await skein.submit(work, { n: 1, ms: 0, ledger: "/mark/of/this/batch" });
   await skein.job(id).wait();
   expect(await cluster.stopMaster()).toBe(0);
-  const file = join(cluster.dir, "master", "journal.db");
+  const file = join(cluster.dir, "journal.db");
   flip(file, readFileSync(file).lastIndexOf("/mark/of/this/batch"));
   const { code, said } = await refusedStart(cluster);
   expect(code).toBeGreaterThan(0);
@@ -88,7 +88,7 @@ test("a journal that has lost its end halts the master, for the archive knows mo
     return archive.watermark >= journal.index - 1;
   });
   await cluster.killMaster();
-  rmSync(join(cluster.dir, "master", "journal.db-wal"));
+  rmSync(join(cluster.dir, "journal.db-wal"));
   const { code, said } = await refusedStart(cluster);
   expect(code).toBeGreaterThan(0);
   expect(said).toMatch(/the journal ends at batch \d+, the archive/);
@@ -101,7 +101,7 @@ test("a master whose archive is gone says what it lacks, and works on", async ()
   const [old = ""] = jobs.keys();
   expect(await cluster.stopMaster()).toBe(0);
   for (const end of ["", "-wal", "-shm"]) {
-    rmSync(join(cluster.dir, "master", `archive.db${end}`), { force: true });
+    rmSync(join(cluster.dir, "masters", "m1", `archive.db${end}`), { force: true });
   }
   await cluster.startMaster();
   expect(cluster.stderr).toContain("the archive lacks");
@@ -159,7 +159,7 @@ function grounded({ stderr }: ProcessCluster): string {
 
 /** Newest first. */
 async function snapshotFiles({ dir }: ProcessCluster): Promise<string[]> {
-  const folder = join(dir, "master", "snapshots");
+  const folder = join(dir, "masters", "m1", "snapshots");
   const names = (await readdir(folder)).filter((name) => name.endsWith(".skein"));
   return names
     .toSorted()
@@ -179,7 +179,7 @@ function flip(file: string, at: number): void {
 
 async function refusedStart(cluster: ProcessCluster): Promise<{ code: number; said: string }> {
   const before = cluster.stderr.length;
-  const master = cluster.spawnMaster();
+  const master = cluster.beginMaster();
   await until(() => hasEnded(master));
   await until(() => cluster.stderr.length > before);
   return { code: master.exitCode ?? 0, said: cluster.stderr.slice(before) };

@@ -3,7 +3,7 @@
  * what it costs to run that long: memory, handles, bytes on disk. Ends with the checks of the tests beside it.
  */
 import { readFileSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { readLedger } from "./ledger.ts";
@@ -76,8 +76,9 @@ async function wrongs(cluster: ProcessCluster, load: Load, ledger: string): Prom
 function costs({ master, dir }: ProcessCluster): string {
   const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${master.pid}/status`, "utf8"))?.[1];
   const handles = readdirSync(`/proc/${master.pid}/fd`).length;
-  const disk = ["journal.db", "archive.db", "history", "snapshots", "payloads"]
-    .map((name) => `${name} ${mib(bytesOf(join(dir, "master", name)))}`)
+  const own = ["archive.db", "history", "snapshots", "payloads"];
+  const disk = ["journal.db", ...own.map((name) => join("masters", "m1", name))]
+    .map((path) => `${basename(path)} ${mib(bytesOf(join(dir, path)))}`)
     .join(", ");
   return `master ${mib(Number(rss) * 1024)}, ${handles} handles; ${disk} MiB`;
 }

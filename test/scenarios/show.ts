@@ -195,6 +195,7 @@ function otherWords(entry: OtherEntry): string {
     case "resigned":
       return `to ${entry.to ?? "nobody"}`;
     case "masterJoined":
+    case "masterLeft":
       return entry.id;
     case "featureLevel":
       return String(entry.level);

@@ -10,7 +10,7 @@ import { zeroHash } from "../../src/journal/journal.ts";
 import { silentLog } from "../../src/lib/log.ts";
 import { decodeEntries } from "../../src/master/codec.ts";
 import { Loop } from "../../src/master/loop.ts";
-import type { Durable, Grounded } from "../../src/master/loop.ts";
+import type { Durable, Grounded } from "../../src/master/loop-ports.ts";
 import { createDigestCheck, foldBatch } from "../../src/master/replay.ts";
 import type { DigestCheck } from "../../src/master/replay.ts";
 import type { Amounts, Labels, WorkerInfo } from "../../src/protocol/model.ts";
@@ -48,7 +48,11 @@ export class World {
 
   constructor() {
     this.#standby = createState(this.journal.journalId);
-    this.#loop = this.#start({ state: createState(this.journal.journalId), hash: zeroHash });
+    this.#loop = this.#start({
+      state: createState(this.journal.journalId),
+      hash: zeroHash,
+      doubts: 0,
+    });
     this.clock.settle();
     this.take();
   }
@@ -142,13 +146,18 @@ export class World {
     this.hearing.clear();
     this.recalls.clear();
     const state = from === "snapshot" ? decodeState(before) : this.#replay();
-    this.#loop = this.#start({ state, hash: this.journal.headHash });
+    this.#loop = this.#start({ state, hash: this.journal.headHash, doubts: 0 });
     this.settle();
   }
 
   #start(grounded: Grounded): Loop {
     const { clock, journal } = this;
-    const identity = { id: "m1", incarnation: String(++this.#lives), addresses: ["http://m1"] };
+    const identity = {
+      id: "m1",
+      incarnation: String(++this.#lives),
+      addresses: ["http://m1"],
+      levels: [1, 1] as const,
+    };
     let batches = 0;
     const loop = new Loop(grounded, identity, {
       clock,
@@ -159,14 +168,18 @@ export class World {
         clock.defer(() => done(result));
       },
       read: (index, done) => clock.defer(() => done(journal.read(index))),
+      look: (done) => clock.defer(done),
       defer: (fire) => clock.defer(fire),
       newBatchId: () => `${this.#lives}`.padStart(8, "0") + `${++batches}`.padStart(24, "0"),
       perform: (durable) => this.#perform(durable),
       rebuild: (why) => {
         this.say(`!! the state is built again: ${why}`);
         const state = this.#replay();
-        clock.defer(() => loop.adopt({ state, hash: journal.headHash }));
+        clock.defer(() => loop.adopt({ state, hash: journal.headHash, doubts: 0 }));
       },
+      stuck: () => {},
+      deposed: () => this.say("!! the master is deposed"),
+      leaderElsewhere: () => undefined,
       halt: (why) => this.say(`!! the master halts: ${why.message}`),
       admit: (request) => request,
       dispatchMax: () => this.dispatchMax,

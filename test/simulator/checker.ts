@@ -14,7 +14,7 @@ import { createState } from "../../src/core/state.ts";
 import type { Job, State } from "../../src/core/state.ts";
 import type { StoredBatch } from "../../src/journal/journal.ts";
 import { decodeEntries } from "../../src/master/codec.ts";
-import type { Durable } from "../../src/master/loop.ts";
+import type { Durable } from "../../src/master/loop-ports.ts";
 import type { JobDescriptor } from "../../src/protocol/messages.ts";
 import { endReason, endReasons, taskState } from "../../src/protocol/model.ts";
 import { decodeOutcomes, outcomeItem, storedBit } from "../../src/protocol/outcome-block.ts";

@@ -1,4 +1,4 @@
-// skein master: one master in this process.
+// skein master: one master in this process. Its subcommands are in masters.ts.
 
 import type { Command } from "commander";
 import { SkeinError } from "../../protocol/errors.ts";
@@ -8,13 +8,17 @@ import { isForPeople, logOptions, makeLog, ownedOption, untilToldToEnd } from ".
 import type { LogOptions } from "../daemon.ts";
 import { homePath } from "../format.ts";
 import { collected, described, jsonOption, showOptions, wholeNumber } from "../options.ts";
-import { defaultDataDir } from "../../sdk/locate.ts";
+import { defineMasterList, defineStepDown } from "./masters.ts";
+import { defaultDataDir, parseMasters } from "../../sdk/locate.ts";
 
 interface MasterOptions extends LogOptions {
   readonly data?: string;
   readonly host: string;
   readonly port: number;
+  readonly advertise?: string;
   readonly id: string;
+  readonly journal?: string;
+  readonly join?: readonly string[];
   readonly allowHost?: readonly string[];
   readonly strictQueues?: boolean;
   readonly json?: boolean;
@@ -25,22 +29,37 @@ export function defineMaster(master: Command, cli: Cli): void {
   described(master, "One master: it keeps the cluster's state and serves the API.", [
     "skein master",
     "skein master --data /var/lib/skein --log-format json",
+    "skein master --id m2 --port 7421        a second one on this machine",
+    "skein master list",
+    "skein master step-down --wait",
   ]);
   ownedOption(
     logOptions(
       jsonOption(master, "when ready, print one line of JSON")
         .option("--data <dir>", "data directory: journal, token, archive (SKEIN_DATA)")
         .option(
+          "--journal <url>",
+          "the journal of all masters; SQLite in the data directory unless set",
+        )
+        .option(
           "--host <address>",
           "where it listens; loopback only, there is no TLS yet",
           "127.0.0.1",
         )
         .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
-        .option("--id <name>", "its name among masters", "master")
+        .option("--advertise <url>", "what others dial instead: the address of a tunnel or proxy")
+        .option("--id <name>", "its name among masters", "m1")
+        .option(
+          "--join <urls>",
+          "addresses of other masters, to copy from; may be repeated",
+          collected,
+        )
         .option("--allow-host <name>", "a Host header to accept; may be repeated", collected)
         .option("--strict-queues", "refuse queues that do not exist"),
     ),
   );
+  defineMasterList(master.command("list"), cli);
+  defineStepDown(master.command("step-down"), cli);
   showOptions(master).action((options: MasterOptions) => runMaster(options, cli));
 }
 
@@ -50,18 +69,19 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   const people = isForPeople(options, cli);
   // Loaded here, so that --help comes at once.
   const { startMaster } = await import("../../master/master.ts");
-  const { host, port, id, allowHost: allowHosts = [], strictQueues = false } = options;
-  const settings = { host, port, id, allowHosts, strictQueues, ...testSettings(cli.io.env) };
+  const settings = { ...settingsOf(options), ...testSettings(cli.io.env) };
   // Listens first: whoever reads "ready" may tell it to end at once.
   using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
   // Asked once more, it does not finish what it has begun: the journal is safe at any moment.
   void told.insisted.then(() => process.exit(exitCodes.interrupted));
-  const starting = startMaster({ dataDir, log, ...settings });
+  const token = cli.io.env["SKEIN_TOKEN"] || undefined;
+  const starting = startMaster({ dataDir, token, log, ...settings });
   await using master = await starting.catch((error: unknown) => {
     throw haltError(error);
   });
   const { url } = master;
-  if (options.json) cli.print(`${JSON.stringify({ ready: true, url, pid: process.pid })}\n`);
+  const { id } = options;
+  if (options.json) cli.print(`${JSON.stringify({ ready: true, id, url, pid: process.pid })}\n`);
   else if (people) {
     const { green, symbols } = cli.err;
     const place = homePath(dataDir, cli.io.env["HOME"]);
@@ -74,6 +94,13 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
     return;
   }
   await master.stop();
+}
+
+function settingsOf(options: MasterOptions) {
+  const { host, port, id, journal: journalUrl, allowHost: allowHosts, strictQueues } = options;
+  const [advertise] = parseMasters(options.advertise ?? "");
+  const join = options.join?.flatMap(parseMasters);
+  return { host, port, advertise, id, journalUrl, join, allowHosts, strictQueues };
 }
 
 /** For tests that cannot wait: no option names them, and nothing promises that they stay. */

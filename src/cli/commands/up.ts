@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { defaultDataDir } from "../../sdk/locate.ts";
 import { ChildFailed } from "../children.ts";
+import type { Child } from "../children.ts";
 import type { Cli } from "../cli.ts";
 import { levelOption, ownedOption, untilToldToEnd } from "../daemon.ts";
 import type { Told } from "../daemon.ts";
@@ -19,19 +20,27 @@ interface UpOptions {
   readonly logLevel: string;
   readonly data?: string;
   readonly port: number;
+  readonly masters: number;
   readonly workers: number;
   readonly json?: boolean;
   readonly exitWithStdin?: boolean;
 }
 
 export function defineUp(up: Command, cli: Cli): void {
-  described(up, "A cluster on this machine: one master and its workers, in the foreground.", [
+  described(up, "A cluster on this machine, in the foreground: masters and workers.", [
     "skein up",
+    "skein up --masters 3            any two of them may die",
     "skein up --workers 2 --data /tmp/try --port 0",
   ]);
   jsonOption(up, "when ready, print one line of JSON")
     .option("--data <dir>", "where it keeps everything (SKEIN_DATA)")
-    .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
+    .option("--port <port>", "of the first master; 0: any free one", wholeNumber(0, 65_535), 7420)
+    .option(
+      "--masters <n>",
+      "master processes: one leads, the others stand by",
+      wholeNumber(1, 7),
+      1,
+    )
     .option("--workers <n>", "worker processes, each with its share", wholeNumber(0, 64), 1);
   showOptions(ownedOption(levelOption(up, "warn"))).action((options: UpOptions) =>
     new Up(cli, options).run(),
@@ -56,6 +65,7 @@ class Up {
     this.#cluster = new LaptopCluster({
       dataDir: this.#dataDir,
       port: options.port,
+      masters: options.masters,
       workers,
       logLevel: options.logLevel,
       env: cli.io.env,
@@ -88,14 +98,9 @@ class Up {
 
   async #start(): Promise<void> {
     const cluster = this.#cluster;
-    await cluster.masterReady();
-    this.#watch(cluster.master, [
-      "Workers go on with what they have. Start it again:",
-      `skein master --data ${this.#dataDir} --port ${new URL(cluster.url).port}`,
-    ]);
+    await cluster.mastersReady();
+    this.#tellMasters((await cluster.leader())?.id);
     const { green, symbols } = this.#cli.err;
-    const place = homePath(this.#dataDir, this.#cli.io.env["HOME"]);
-    this.#note(`${green(symbols.ok)} master ready  ${cluster.url}   (data: ${place})`);
     cluster.startWorkers();
     const ready = await cluster.workersReady();
     for (const [i, { id, child }] of cluster.workers.entries()) {
@@ -108,22 +113,45 @@ class Up {
     this.#tellReady();
   }
 
+  #tellMasters(leader: string | undefined): void {
+    const { masters } = this.#cluster;
+    const { green, symbols } = this.#cli.err;
+    const place = `(data: ${homePath(this.#dataDir, this.#cli.io.env["HOME"])})`;
+    const room = Math.max(...masters.map(({ url }) => url.length));
+    for (const [i, { id, url, child }] of masters.entries()) {
+      const several = masters.length > 1;
+      const name = several ? `master ${id} ready  ${url.padEnd(room)}` : `master ready  ${url}`;
+      const role = several ? `   ${id === leader ? "leads" : "stands by"}` : "";
+      const where = i === 0 ? `   ${place}` : "";
+      this.#note(`${green(symbols.ok)} ${name}${role}${where}`);
+      const only = `--data ${this.#dataDir}${several ? ` --id ${id}` : ""}`;
+      this.#watch(child, [
+        several
+          ? "Another one leads, or will at once. Start it again:"
+          : "Workers go on with what they have. Start it again:",
+        `skein master ${only} --port ${new URL(url).port}`,
+      ]);
+    }
+  }
+
   #tellReady(): void {
     const cluster = this.#cluster;
     if (!this.#options.json) {
       const steps = "First job:  skein run -- echo hi     See it:  skein status     End:  Ctrl-C";
       return this.#note(steps);
     }
+    const masters = cluster.masters.map(({ id, url, child }) => ({ id, url, pid: child.pid }));
     const pids = {
-      master: cluster.master.pid,
+      master: masters[0]?.pid,
       workers: cluster.workers.map(({ id, child }) => ({ id, pid: child.pid })),
     };
-    const { url, token } = cluster;
-    this.#cli.print(`${JSON.stringify({ ready: true, url, token, data: this.#dataDir, pids })}\n`);
+    const { urls, token } = cluster;
+    const ready = { ready: true, url: urls[0], token, data: this.#dataDir, masters, pids };
+    this.#cli.print(`${JSON.stringify(ready)}\n`);
   }
 
   /** Nothing is started again silently: who dies is named, and how to start it again. */
-  #watch(child: LaptopCluster["master"], advice: readonly string[]): void {
+  #watch(child: Child, advice: readonly string[]): void {
     void child.exited.then(({ how }) => {
       if (this.#ending) return;
       const { red, symbols } = this.#cli.err;

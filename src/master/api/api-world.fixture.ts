@@ -12,8 +12,9 @@ import { createState } from "../../core/state.ts";
 import { openMemoryJournal } from "../../journal/memory.ts";
 import type { MemoryJournal } from "../../journal/memory.ts";
 import { createLog } from "../../lib/log.ts";
-import type { LogFields } from "../../lib/log.ts";
+import type { Log, LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
+import { limits } from "../../protocol/limits.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { WorkerInfo } from "../../protocol/model.ts";
@@ -21,8 +22,11 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
-import type { Master, Usage } from "../context.ts";
-import type { Kept } from "../wiring.ts";
+import type { LeadershipView, Master, Usage } from "../context.ts";
+import type { Standby } from "../peers.ts";
+import type { LoopIdentity } from "../loop-ports.ts";
+import type { Kept, Wired } from "../wiring.ts";
+import { PeerFiles } from "../peer-files.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
 import type { Api, ApiOptions } from "./api.ts";
@@ -47,6 +51,13 @@ export interface Asked {
   readonly signal?: AbortSignal;
 }
 
+export interface Others {
+  live: Standby[];
+  newsAgeMs: number;
+  /** Whom the lead was given to. */
+  readonly stepsDown: (string | null)[];
+}
+
 /** What a worker of a test says of a task's attempt. */
 export type Answerer = (task: number, input: string) => Partial<OutcomeItem> & { text?: string };
 
@@ -56,13 +67,16 @@ export class ApiWorld {
   readonly journal: MemoryJournal;
   readonly archive: MemoryArchive;
   readonly usage: { journalBytes: number; share: number };
+  /** What the master believes of the others; a test changes it. */
+  readonly others: Others;
   readonly logged: { level: string; message: string; fields: LogFields }[];
   port = 0;
+  stopMaster = (): void => {};
   #reports = new Map<number, number>();
   readonly #folder: string;
 
   private constructor(
-    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "logged">,
+    parts: Pick<ApiWorld, "master" | "api" | "journal" | "archive" | "usage" | "others" | "logged">,
     folder: string,
   ) {
     this.master = parts.master;
@@ -70,6 +84,7 @@ export class ApiWorld {
     this.journal = parts.journal;
     this.archive = parts.archive;
     this.usage = parts.usage;
+    this.others = parts.others;
     this.logged = parts.logged;
     this.#folder = folder;
   }
@@ -88,26 +103,20 @@ export class ApiWorld {
     });
     const payloads = await openPayloadStore({ dir: folder, log });
     const usage = { journalBytes: 0, share: 0 };
-    const identity = { id: "m1", incarnation: "0123456789abcdef", addresses: [] as string[] };
-    // Snapshots and history are no part of this; usage only says how much may be dispatched.
-    const kept = {
-      journal,
-      archive,
-      payloads,
-      history: { add() {} },
-      snapshots: { serve() {}, appended() {} },
-    } as unknown as Kept;
-    const wired = await wire({
-      identity,
-      version: "0.0.0",
-      kept,
-      usage: { dispatchMax: () => 20_000 } as never,
-      log,
-      ground: async () => ({ state: createState(journal.journalId), hash: "0".repeat(64) }),
-      halt: (why) => log.error("halted", { why }),
-    });
+    const identity = {
+      id: "m1",
+      incarnation: "0123456789abcdef",
+      addresses: [] as string[],
+      levels: [1, 1] as const,
+    };
+    const wired = await wireWithout(identity, { journal, archive, payloads }, log);
+    const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
+    const leadership = pretend(wired, others);
     const master: Master = {
       ...wired,
+      leadership,
+      peers: { followed() {}, appended() {}, live: () => others.live },
+      files: new PeerFiles({ dir: folder, journalId: journal.journalId, archive }),
       identity,
       version: "0.0.0",
       token,
@@ -120,11 +129,20 @@ export class ApiWorld {
       usage: () => usage as Usage,
     };
     const api = createApi(master, options);
-    const world = new ApiWorld({ master, api, journal, archive, usage, logged }, folder);
+    const world: ApiWorld = new ApiWorld(
+      { master, api, journal, archive, usage, others, logged },
+      folder,
+    );
     await new Promise<void>((resolve) => api.server.listen(0, "127.0.0.1", resolve));
     world.port = (api.server.address() as AddressInfo).port;
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
-    wired.loop.campaign();
+    wired.leadership.start();
+    world.stopMaster = () => {
+      for (const part of [wired.leadership, wired.tail, wired.copies, wired.absences]) part.stop();
+      wired.peers.stop("the test is over");
+    };
+    // What follows a leader's own affairs is asked of a leader only.
+    while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
     return world;
   }
 
@@ -132,6 +150,7 @@ export class ApiWorld {
     await this.api.close();
     this.master.sessions.stop();
     this.master.loop.stop();
+    this.stopMaster();
     await rm(this.#folder, { recursive: true });
   }
 
@@ -288,4 +307,38 @@ export function fullItem(item: Partial<OutcomeItem>): OutcomeItem {
 /** Until what is under way in this process has been done. */
 export async function settled(turns = 6): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Snapshots and history are no part of this; usage only says how much may be dispatched. */
+function wireWithout(
+  identity: LoopIdentity,
+  own: Pick<Kept, "journal" | "archive" | "payloads">,
+  log: Log,
+): Promise<Wired> {
+  const { journalId } = own.journal;
+  const grounded = { state: createState(journalId), hash: "0".repeat(64), doubts: 0 };
+  return wire({
+    identity,
+    token,
+    version: "0.0.0",
+    kept: { ...own, history: { add() {} }, snapshots: { serve() {}, appended() {} } } as never,
+    usage: { dispatchMax: () => 20_000 } as never,
+    log,
+    others: () => [],
+    ground: async () => grounded,
+    halt: (why) => log.error("halted", { why }),
+  });
+}
+
+/** Other masters are what a test says they are. */
+function pretend({ loop }: Wired, others: Others): LeadershipView {
+  return {
+    stepDown(to, done) {
+      others.stepsDown.push(to);
+      done({ ok: true });
+    },
+    standsFor: () => (loop.leads ? "leading" : "following"),
+    newsAgeMs: () => (loop.leads ? 0 : others.newsAgeMs),
+    leaderElsewhere: () => (others.newsAgeMs <= limits.leaseMs ? "http://127.0.0.1:2" : undefined),
+  };
 }

@@ -21,12 +21,15 @@ import { clientErrorHandler, closeServer, createHttpServer } from "./http-server
 import { cancelJob, close, job, jobs, part } from "./jobs.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
+import { masters, stepDown } from "./masters.ts";
 import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { payload, putPayload } from "./payloads.ts";
+import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
 import { queues, setQueue } from "./queues.ts";
+import { Reads } from "./reads.ts";
 import { results } from "./results.ts";
 import { retryJob } from "./retry.ts";
 import { status, version } from "./status.ts";
@@ -62,11 +65,13 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     watch: new ClientWatch({ master, clock }),
     open: new OpenRequests(),
     poisoned: new PoisonedBodies(clock),
+    reads: new Reads(master, clock),
   };
   const app = createApp(master, checkDoor, newId);
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
+  bindPeerRoutes(app, context);
   const { server } = app;
   return {
     server,
@@ -144,6 +149,8 @@ function createHandlers(version_: string): Handlers {
     payload,
     workers,
     drainWorker,
+    masters,
+    stepDown,
     queues,
     setQueue,
   };

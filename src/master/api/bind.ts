@@ -4,8 +4,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { SkeinError } from "../../protocol/errors.ts";
 import type { ErrorCode } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
-import { routes } from "../../protocol/routes.ts";
-import type { Route, RouteName } from "../../protocol/routes.ts";
+import { readQuery, routes } from "../../protocol/routes.ts";
+import type { ReadQuery, Route, RouteName } from "../../protocol/routes.ts";
 import type { z } from "zod";
 import { answered, JsonText, rawRoutes } from "./handlers.ts";
 import type { ApiContext, Call, Handler, Handlers } from "./handlers.ts";
@@ -31,6 +31,7 @@ export function bindRoutes(
   { submitBytesMax, answerMs }: BindOptions,
 ): void {
   addParsers(app);
+  app.addHook("onSend", async (_request, reply) => void reply.headers(context.reads.headers()));
   const bytesMax: Partial<Record<RouteName, number>> = {
     submit: submitBytesMax,
     part: limits.partBytesMax,
@@ -88,6 +89,10 @@ async function handle(
   reply: FastifyReply,
 ): Promise<unknown> {
   const route: Route = routes[name];
+  if (route.method === "GET") {
+    const wanted = parse(readQuery, request.query, "bad_request", "The query") as ReadQuery;
+    await context.reads.ready(wanted);
+  }
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
   const isRaw = rawRoutes.some((raw) => raw === name);
   const call = {

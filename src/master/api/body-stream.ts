@@ -6,8 +6,10 @@
 
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
+import { SkeinError } from "../../protocol/errors.ts";
 import type { ApiContext } from "./handlers.ts";
 import { answered } from "./handlers.ts";
+import { sendRawProblem } from "./problems.ts";
 
 /** Thrown out of a write when nobody reads any more. */
 export class ReaderGone extends Error {
@@ -25,14 +27,16 @@ export interface StreamOptions {
 
 export class BodyStream {
   readonly #response: ServerResponse;
+  readonly #writeHead: () => void;
   readonly #onStop = new Set<() => void>();
   #over = false;
   #begun = false;
   /** True while something was written since the last look: see `quiet`. */
   #busy = false;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, writeHead: () => void) {
     this.#response = response;
+    this.#writeHead = writeHead;
     response.on("close", () => this.stop());
   }
 
@@ -47,7 +51,7 @@ export class BodyStream {
 
   write(bytes: Uint8Array): Promise<void> | undefined {
     if (this.#over) throw new ReaderGone("nobody reads any more");
-    this.#begun = true;
+    this.#head();
     this.#busy = true;
     if (bytes.length === 0 || this.#response.write(bytes)) return undefined;
     return new Promise((resolve, reject) => {
@@ -65,8 +69,24 @@ export class BodyStream {
   /** Nothing comes for a while: the reader gets at least the headers now. */
   begin(): void {
     if (this.#begun || this.#over) return;
-    this.#begun = true;
+    this.#head();
     this.#response.flushHeaders();
+  }
+
+  end(): void {
+    if (!this.#over) this.finish();
+  }
+
+  /** Properly, though nobody may write any more. */
+  finish(): void {
+    this.#head();
+    this.#response.end();
+  }
+
+  #head(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#writeHead();
   }
 
   /** True when nothing was written since it was asked before. */
@@ -100,8 +120,9 @@ export async function stream(
   if (reply.sent) return answered;
   reply.hijack();
   const response = reply.raw;
-  response.writeHead(status, { "content-type": type, ...headers });
-  const body = new BodyStream(response);
+  const body = new BodyStream(response, () => {
+    response.writeHead(status, { "content-type": type, ...context.reads.headers(), ...headers });
+  });
   let stopped = false;
   const leave = context.open.add(() => {
     stopped = true;
@@ -109,16 +130,19 @@ export async function stream(
   });
   try {
     await produce(body);
-    if (!body.over) response.end();
+    body.end();
   } catch (error) {
-    if (!(error instanceof ReaderGone)) {
+    // Nothing was sent yet: it can still be said what is wrong.
+    if (error instanceof SkeinError && !response.headersSent && !body.over) {
+      sendRawProblem(response, error, reply.request.id);
+    } else if (!(error instanceof ReaderGone)) {
       const { id: requestId, url } = reply.request;
       context.master.log.error("a stream failed", { requestId, url, error });
       response.destroy();
     }
   } finally {
     leave();
-    if (stopped && whenStopped === "end") response.end();
+    if (stopped && whenStopped === "end") body.finish();
     else if (body.over || stopped) response.destroy();
     body.stop();
   }

@@ -64,6 +64,8 @@ export class ClientWatch {
   #look(): void {
     const { loop } = this.#o.master;
     if (loop.leads) loop.read(openJobs, (open) => this.#judge(open));
+    // What was heard while it led says nothing when it leads again.
+    else this.#heard.clear();
   }
 
   #judge(open: ReadonlyMap<number, "close" | "cancel">): void {

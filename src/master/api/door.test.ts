@@ -205,6 +205,8 @@ describe("the description", () => {
       { name: "job", in: "path", required: true },
       { name: "after", in: "query", required: false },
       { name: "follow", in: "query", required: false },
+      { name: "atLeast", in: "query", required: false },
+      { name: "strong", in: "query", required: false },
     ]);
     const answer = {
       content: { "application/vnd.skein.outcomes": {}, "application/x-ndjson": {} },

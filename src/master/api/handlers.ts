@@ -8,6 +8,7 @@ import type { Master } from "../context.ts";
 import type { ClientWatch } from "./client-watch.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { PoisonedBodies } from "./poisoned-bodies.ts";
+import type { Reads } from "./reads.ts";
 
 export interface ApiContext {
   readonly master: Master;
@@ -17,6 +18,7 @@ export interface ApiContext {
   /** Streams and waits, to be ended when the master stops. */
   readonly open: OpenRequests;
   readonly poisoned: PoisonedBodies;
+  readonly reads: Reads;
 }
 
 type Routes = typeof routes;

@@ -12,7 +12,7 @@ import { awaitEnd } from "./job-end.ts";
 import { findJob, seeJob, viewOfRow } from "./lookup.ts";
 import { decodeCursor, encodeCursor } from "./pages.ts";
 import { toPart } from "./parts.ts";
-import { checkPayloads, checkRoom } from "./submit.ts";
+import { checkRoom, securePayloads } from "./submit.ts";
 
 export async function part(context: ApiContext, call: Call<"part">): Promise<Answer<"part">> {
   const { master } = context;
@@ -23,7 +23,7 @@ export async function part(context: ApiContext, call: Call<"part">): Promise<Ans
   if (!payloads.every((hash) => hashPattern.test(hash))) {
     throw new SkeinError("bad_request", "payloads: hashes of 64 hex digits, with commas between");
   }
-  checkPayloads(master, payloads);
+  await securePayloads(master, payloads);
   const input = toPart(bytes, payloads);
   const job = await findJob(context, params.job);
   try {

@@ -7,6 +7,7 @@ import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { look } from "../context.ts";
 import type { LogAsk } from "../log-relay.ts";
+import { notLeading } from "../not-leading.ts";
 import { stream } from "./body-stream.ts";
 import type { BodyStream } from "./body-stream.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
@@ -26,7 +27,8 @@ export async function logs(context: ApiContext, call: Call<"logs">): Promise<Ans
   const ran = await whereItRan(context, job, params.task, query.attempt);
   const worker = await look(context.master, (state) => state.workerNumbers.get(ran.worker));
   if (worker === undefined) {
-    throw notThere(ran, params.task, `worker ${ran.worker || "?"}, which ran it, is unknown here`);
+    const why = `worker ${ran.worker || "?"}, which ran it, is unknown here`;
+    throw notThere(context, ran, params.task, why);
   }
   const { stream: which, from } = query;
   const ask: LogAsk = {
@@ -41,13 +43,19 @@ export async function logs(context: ApiContext, call: Call<"logs">): Promise<Ans
   const pieces = new LogPieces(context, ask);
   // The worker may say at once that it has no such log: then there is a problem to answer, and no stream.
   const problem = await pieces.begun(reply.raw);
-  if (problem !== undefined) throw notThere(ran, params.task, problem);
+  if (problem !== undefined) throw notThere(context, ran, params.task, problem);
   const type = "application/octet-stream";
   const headers = { "skein-attempt": ran.attempt, "x-accel-buffering": "no" };
   return stream(context, { reply, type, headers }, (body) => pieces.copy(body));
 }
 
-function notThere({ job, attempt }: Ran, task: number, why: string): SkeinError {
+function notThere(
+  { master }: ApiContext,
+  { job, attempt }: Ran,
+  task: number,
+  why: string,
+): SkeinError {
+  if (!master.loop.leads) return notLeading(master);
   const message = `There is no log of attempt ${attempt} of ${job}/${task}: ${why}.`;
   return new SkeinError("not_found", message, { hint: "`skein task get` lists its attempts." });
 }

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { errorKinds } from "../../protocol/errors.ts";
 import { clientKeyPrefix } from "../../protocol/request-key.ts";
-import { routes } from "../../protocol/routes.ts";
+import { readQuery, routes } from "../../protocol/routes.ts";
 import type { Route, RouteName } from "../../protocol/routes.ts";
 import { problemType } from "./problems.ts";
 
@@ -41,6 +41,7 @@ function operation(name: RouteName, route: Route): Json {
     parameters: [
       ...parametersIn("path", route.params),
       ...parametersIn("query", route.query),
+      ...(route.method === "GET" ? parametersIn("query", readQuery, readTexts) : []),
       ...headersOf(name),
     ],
     ...requestBody(route),
@@ -55,12 +56,25 @@ function operation(name: RouteName, route: Route): Json {
   };
 }
 
-function parametersIn(place: "path" | "query", schema: z.ZodType | undefined): Json[] {
+const readTexts: Readonly<Record<string, string>> = {
+  atLeast:
+    "Answer when this batch is applied here (the Skein-Index of an earlier answer): at once, or within 5 s; " +
+    "else 503 stalled.",
+  strong:
+    "Only the leader answers, after the journal has said that it still leads; else 503 not_leading.",
+};
+
+function parametersIn(
+  place: "path" | "query",
+  schema: z.ZodType | undefined,
+  texts: Readonly<Record<string, string>> = {},
+): Json[] {
   if (!(schema instanceof z.ZodObject)) return [];
   return Object.entries(schema.shape).map(([name, field]) => ({
     name,
     in: place,
     required: place === "path" || !field.safeParse(undefined).success,
+    ...(texts[name] === undefined ? {} : { description: texts[name] }),
     schema: jsonSchema(field as z.ZodType, "output"),
   }));
 }
@@ -107,8 +121,21 @@ function answerOf(route: Route): Json {
   if (route.answer) {
     content.push(["application/json", { schema: jsonSchema(route.answer, "output") }]);
   }
-  return { description: route.summary, content: Object.fromEntries(content) };
+  return {
+    description: route.summary,
+    headers: stampHeaders,
+    content: Object.fromEntries(content),
+  };
 }
+
+/** What every answer rests on (L5). */
+const stampHeaders: Json = Object.fromEntries(
+  Object.entries({
+    "Skein-Term": "The term of the leader that this master has applied last",
+    "Skein-Index": "The last batch of the journal that it has applied",
+    "Skein-Age-Ms": "How old its news is; 0 of the leader",
+  }).map(([name, description]) => [name, { description, schema: { type: "integer" } }]),
+);
 
 function jsonSchema(schema: z.ZodType, io: "input" | "output"): Json {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
@@ -127,6 +154,7 @@ const problemSchema: Json = {
     hint: { type: "string", description: "What to do" },
     retryable: { type: "boolean" },
     instance: { type: "string", description: "The request's id, as in the master's log" },
+    leader: { type: "string", description: "Of not_leading: the address of the one that leads" },
     errors: {
       type: "array",
       items: {

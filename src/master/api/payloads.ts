@@ -3,6 +3,9 @@
 import type { IncomingMessage } from "node:http";
 import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
+import { fromPeerHeader } from "../peer-http.ts";
+import type { Master } from "../context.ts";
+import { notLeading } from "../not-leading.ts";
 import { stream } from "./body-stream.ts";
 import { answered } from "./handlers.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
@@ -13,14 +16,19 @@ export async function putPayload(
   call: Call<"putPayload">,
 ): Promise<Answer<"putPayload">> {
   // However full the disk is: results come this way too, and they are never refused (J7).
-  const { payloads } = context.master;
+  const { master } = context;
+  // What names it is decided by the leader, which must have it then.
+  if (!master.loop.leads) throw notLeading(master);
   const { hash } = call.params;
   const request = call.request.raw;
   const length = Number(request.headers["content-length"] ?? 0);
   if (length > limits.payloadBytesMax) {
     throw new SkeinError("too_large", `A payload has at most ${limits.payloadBytesMax} bytes.`);
   }
-  const size = await payloads.put(hash, bodyOf(request), { maxBytes: limits.payloadBytesMax });
+  const size = await master.payloads.put(hash, bodyOf(request), {
+    maxBytes: limits.payloadBytesMax,
+  });
+  await master.copies.secure([hash]);
   return { hash, size };
 }
 
@@ -33,11 +41,14 @@ export async function payload(
   context: ApiContext,
   call: Call<"payload">,
 ): Promise<Answer<"payload">> {
-  const { payloads } = context.master;
+  const { master } = context;
   const { request, reply } = call;
   const { hash } = call.params;
-  const size = payloads.size(hash);
-  if (size === undefined) throw new SkeinError("not_found", `Payload ${hash} is not stored.`);
+  // Another master asks for what is on this disk: two that both lack it must not ask each other for ever.
+  const { payloads, copies } = master;
+  const source = request.headers[fromPeerHeader] === undefined ? copies : payloads;
+  const size = await source.size(hash);
+  if (size === undefined) throw missing(master, `Payload ${hash} is not stored.`);
   const isHead = request.method === "HEAD";
   const range = isHead ? undefined : parseRange(request.headers.range, size);
   if (range === "outside") {
@@ -58,17 +69,24 @@ export async function payload(
   const type = "application/octet-stream";
   if (isHead) {
     reply.hijack();
-    reply.raw.writeHead(200, { "content-type": type, ...headers }).end();
+    reply.raw
+      .writeHead(200, { "content-type": type, ...context.reads.headers(), ...headers })
+      .end();
     return answered;
   }
-  const read = await payloads.read(hash, { start, end });
-  if (!read) throw new SkeinError("not_found", `Payload ${hash} is not stored any more.`);
+  const read = await source.read(hash, { start, end });
+  if (!read) throw missing(master, `Payload ${hash} is not stored any more.`);
   const options = { reply, type, status: range ? 206 : 200, headers };
   return stream(context, options, async (body) => {
     body.onStop(() => read.stream.destroy());
     // A stream without an encoding gives buffers.
     for await (const piece of read.stream) await body.write(piece as Buffer);
   });
+}
+
+/** Not every master has every payload (A1), but the leader has those that are named. */
+function missing(master: Master, message: string): SkeinError {
+  return master.loop.leads ? new SkeinError("not_found", message) : notLeading(master);
 }
 
 interface Range {

@@ -2,6 +2,7 @@
 // stack. What nobody expected is logged under the same id.
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { ServerResponse } from "node:http";
 import type { z } from "zod";
 import type { Log } from "../../lib/log.ts";
 import { SkeinError, toProblem } from "../../protocol/errors.ts";
@@ -21,6 +22,21 @@ export function sendProblem(reply: FastifyReply, error: SkeinError, status?: num
       // As bytes: to text Fastify would add a charset, which this type does not have.
       .send(Buffer.from(JSON.stringify(status === undefined ? problem : { ...problem, status })))
   );
+}
+
+/** On a response that is no longer Fastify's. */
+export function sendRawProblem(
+  response: ServerResponse,
+  error: SkeinError,
+  instance: string,
+): void {
+  const problem = toProblem(withInstance(error, instance));
+  const { retryAfter = 1 } = error.details;
+  if (problem.status === 503) {
+    response.setHeader("retry-after", Math.max(1, Math.ceil(retryAfter)));
+  }
+  response.writeHead(problem.status, { "content-type": problemType });
+  response.end(JSON.stringify(problem));
 }
 
 /** Fastify's error handler. */

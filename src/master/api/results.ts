@@ -9,6 +9,7 @@
 
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import { archiveLimits } from "../archive/archive.ts";
+import { notLeading } from "../not-leading.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
 import { ReaderGone, stream } from "./body-stream.ts";
 import type { BodyStream } from "./body-stream.ts";
@@ -155,8 +156,10 @@ class ResultLines {
 
   /** A stored result in its place, piece by piece. */
   async #putIn(task: number, stored: { readonly hash: string }): Promise<void> {
-    const read = await this.#context.master.payloads.read(stored.hash);
+    const read = await this.#context.master.copies.read(stored.hash);
     if (!read) {
+      // The leader has it (A1): before the first byte this is told, later the reader is cut and comes back.
+      if (!this.#context.master.loop.leads) throw notLeading(this.#context.master);
       const reason = "payload_gone";
       this.#note({ task, state: "failed", reason, error: { name: reason, message: "it is gone" } });
       return;

@@ -17,7 +17,7 @@ import { resolveAfter } from "./dependencies.ts";
 import type { ApiContext, Call } from "./handlers.ts";
 import { checkArchived, findJob, seeJob, specOfRow, viewOfRow } from "./lookup.ts";
 import { requestKey } from "./request-key.ts";
-import { checkPayloads, checkRoom, newJobId } from "./submit.ts";
+import { checkRoom, newJobId, securePayloads } from "./submit.ts";
 
 /** Parts that are sent with the submit: well below what a batch holds. */
 const partsAtOnce = 4;
@@ -44,7 +44,8 @@ export async function retryJob(context: ApiContext, call: Call<"retryJob">): Pro
       hint: "Wait for its end, or cancel it first.",
     });
   }
-  if (source.spec.code.kind === "function") checkPayloads(master, [source.spec.code.bundle]);
+  const { code } = source.spec;
+  if (code.kind === "function") await securePayloads(master, [code.bundle]);
   const parts = failedParts(master.archive, number);
   const first = await some(parts, partsAtOnce);
   if (first.items.length === 0) {
@@ -68,6 +69,8 @@ async function decisionFor(
   // Tasks are numbered anew, so pairs by number fit no more; and those they were of have ended.
   const whole = spec.after.filter(({ mode }) => mode === "all");
   const { after, archived } = await resolveAfter(context, whole);
+  // What is gone is found out by the decision.
+  await context.master.copies.secure(first.items.flatMap(({ payloads }) => payloads));
   const scope = `${spec.namespace} retry`;
   const content = Buffer.from(`retry ${id}`);
   return {
@@ -91,6 +94,7 @@ async function addRest(
   let part = partsAtOnce;
   context.watch.opened(job);
   for await (const input of rest) {
+    await master.copies.secure(input.payloads);
     await ask(master, { kind: "part", job, part: part++, input }, input.bytes.length + 256);
     context.watch.touch(job);
   }

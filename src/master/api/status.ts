@@ -5,12 +5,15 @@ import { unended } from "../../core/commands/end-job.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { TaskCounts } from "../../protocol/model.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
-import type { StatusView } from "../../protocol/views.ts";
+import type { MasterView, StatusView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { look } from "../context.ts";
+import { freshLeader } from "../not-leading.ts";
 import { countsOf } from "../views.ts";
 import type { Answer, ApiContext } from "./handlers.ts";
 import { rangesText } from "./lookup.ts";
+import { mastersIn } from "./masters.ts";
+import { survives } from "./survives.ts";
 
 export async function version({ master }: ApiContext): Promise<Answer<"version">> {
   return { version: master.version, protocol: protocolVersion, node: process.version };
@@ -44,7 +47,9 @@ function statusView(master: Master, state: State, time: number): StatusView {
       address: identity.addresses[0] ?? "",
       since: new Date(master.startedWall).toISOString(),
     },
-    survives: survives(journal.engine),
+    leader: leaderView(master, state),
+    masters: othersOf(master, state),
+    survives: survives(master),
     workers: {
       active: countIn(workers, "active"),
       suspect: countIn(workers, "suspect"),
@@ -60,10 +65,17 @@ function statusView(master: Master, state: State, time: number): StatusView {
   };
 }
 
-function survives(engine: string): string {
-  return engine === "memory"
-    ? "Nothing survives: the journal is in memory."
-    : "No machine may be lost: one master on SQLite. A restart of the master loses nothing.";
+function leaderView(master: Master, { leader }: State): StatusView["leader"] {
+  if (!leader || !(master.loop.leads || freshLeader(master))) return null;
+  const { id, term, addresses, electedWall } = leader;
+  return { id, term, address: addresses[0] ?? "", since: new Date(electedWall).toISOString() };
+}
+
+function othersOf(master: Master, state: State): StatusView["masters"] {
+  const others = mastersIn(master, state).filter(({ id }) => id !== master.identity.id);
+  const idsOf = (word: MasterView["state"]) =>
+    others.filter((one) => one.state === word).map(({ id }) => id);
+  return { standingBy: idsOf("standing by"), away: idsOf("away"), unknown: idsOf("unknown") };
 }
 
 function countIn(workers: readonly Worker[], state: Worker["state"]): number {
@@ -106,7 +118,7 @@ function problemsOf(master: Master, state: State, time: number): string[] {
   const problems: string[] = [];
   const { share } = master.usage();
   const workers = [...state.workers.values()];
-  if (!master.loop.leads) problems.push("This master does not lead: nothing is taken or started.");
+  if (!master.loop.leads) problems.push(standsBy(master));
   if (master.archive.trouble) {
     problems.push(`The archive cannot be written: ${master.archive.trouble.message}.`);
   }
@@ -139,6 +151,12 @@ function problemsOf(master: Master, state: State, time: number): string[] {
     problems.push(`Queue "${name}" is paused, and ${held} tasks wait in it.`);
   }
   return problems;
+}
+
+function standsBy(master: Master): string {
+  const leader = freshLeader(master);
+  if (leader) return `Stands by: ${leader.id} at ${leader.addresses[0] ?? "?"} leads.`;
+  return "No master is known to lead: nothing is taken or started.";
 }
 
 function healthy({ sessions }: Master, state: State, time: number): string {

@@ -31,8 +31,10 @@ export async function submit(context: ApiContext, call: Call<"submit">): Promise
   const isLines = request.headers["content-type"]?.includes("ndjson") ?? false;
   const { head, lines } = readSubmit(bytes, isLines);
   const { spec } = head;
-  if (spec.code.kind === "function") checkPayloads(master, [spec.code.bundle]);
-  checkPayloads(master, head.payloads);
+  const { code } = spec;
+  const named = code.kind === "function" ? [code.bundle, ...head.payloads] : head.payloads;
+  // Not even a turn is lost where they are known to be safe.
+  if (!master.copies.areSecure(named)) await securePayloads(master, named);
   const { after, archived } =
     spec.after.length === 0 ? nothingAfter : await resolveAfter(context, spec.after);
   const scope = spec.namespace;
@@ -70,7 +72,12 @@ export function checkRoom({ loop, usage }: Master): void {
   throw new SkeinError("overloaded", "Too many requests wait for the journal.", { retryAfter: 1 });
 }
 
-export function checkPayloads({ payloads }: Master, hashes: readonly string[]): void {
+/** What an entry is to name is on enough masters (A1), or the request is refused. */
+export async function securePayloads(
+  { payloads, copies }: Master,
+  hashes: readonly string[],
+): Promise<void> {
+  await copies.secure(hashes);
   const missing = hashes.filter((hash) => !payloads.has(hash));
   if (missing.length === 0) return;
   const fields = missing.slice(0, 20).map((hash) => ({ pointer: "", detail: hash }));

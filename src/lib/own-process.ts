@@ -1,0 +1,51 @@
+// A process, named beyond doubt: pid, its start time and the boot of its machine. Linux only; elsewhere undefined.
+
+import { readFileSync } from "node:fs";
+
+export interface ProcessName {
+  readonly pid: number;
+  /** In clock ticks since boot, as /proc says it. */
+  readonly started: string;
+  /** Of the machine since it booted. */
+  readonly machine: string;
+}
+
+/** This process; an empty object where the system does not tell. */
+export function ownProcess(): { readonly process?: ProcessName } {
+  const started = startOf(process.pid);
+  const machine = bootId();
+  if (started === undefined || machine === undefined) return {};
+  return { process: { pid: process.pid, started, machine } };
+}
+
+/** Whether exactly this process lives here; false too when it ran on another machine. */
+export function isAlive({ pid, started, machine }: ProcessName): boolean {
+  return machine === bootId() && startOf(pid) === started;
+}
+
+/** Whether exactly this process lives here and is stopped (SIGSTOP, a debugger): it does nothing until it is told to. */
+export function isStopped(name: ProcessName): boolean {
+  return isAlive(name) && fieldsOf(name.pid)?.[0] === "T";
+}
+
+function startOf(pid: number): string | undefined {
+  return fieldsOf(pid)?.[19];
+}
+
+/** From field 3 on, the state. The name before it, in parentheses, may hold anything. */
+function fieldsOf(pid: number): string[] | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+}
+
+function bootId(): string | undefined {
+  return read("/proc/sys/kernel/random/boot_id")?.trim();
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
