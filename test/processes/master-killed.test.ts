@@ -22,7 +22,7 @@ test(`a master killed ${kills} times at any moment loses nothing and restarts no
     await kill();
     if (between(1, 5) === 1 && killedAt.length < kills) {
       // While it starts: it replays, is elected, hears its workers again.
-      cluster.spawnMaster();
+      cluster.beginMaster();
       await sleep(between(50, 600));
       await kill();
     }

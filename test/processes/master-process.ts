@@ -11,9 +11,8 @@ export interface MasterOwner {
   readonly token: string;
   /** What the processes wrote to stderr. */
   readonly stderr: string;
-  /** Beside the data directory and the id: the journal, and what a test adds. */
-  readonly masterArgs: readonly string[];
-  spawn(args: readonly string[]): ChildProcess;
+  /** Adds what all its masters are given: the journal, and what a test adds. */
+  spawnMaster(master: MasterProcess, args: readonly string[]): ChildProcess;
 }
 
 const askMs = 1_000;
@@ -53,8 +52,7 @@ export class MasterProcess {
     rmSync(join(this.own, "address"), { force: true });
     const port = this.#url === "" ? "0" : new URL(this.#url).port;
     const args = ["master", "--data", this.#owner.dir, "--id", this.id, "--port", port];
-    const more = [...this.#owner.masterArgs, "--log-format", "json"];
-    this.#child = this.#owner.spawn([...args, ...more]);
+    this.#child = this.#owner.spawnMaster(this, [...args, "--log-format", "json"]);
     return this.#child;
   }
 

@@ -25,6 +25,10 @@ export interface ProcessClusterOptions {
   readonly masters?: number;
   /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
   readonly journal?: string;
+  /** What others dial instead of where a master listens: --advertise, and what workers are given. */
+  readonly advertise?: (master: MasterProcess) => string;
+  /** Told of each master and worker that is started, before it can do anything. */
+  readonly spawned?: (name: string, child: ChildProcess) => void;
   /** CPUs that each worker offers; 1 unless set. */
   readonly cpus?: number;
   /** Added to the processes' environment. */
@@ -66,8 +70,11 @@ export class ProcessCluster implements AsyncDisposable {
     return this.masters[0]?.url ?? "";
   }
 
+  /** Where others reach its masters. */
   get urls(): readonly string[] {
-    return this.masters.map(({ url }) => url).filter((url) => url !== "");
+    const { advertise } = this.#options;
+    const known = this.masters.filter(({ url }) => url !== "");
+    return known.map((master) => advertise?.(master) ?? master.url);
   }
 
   get token(): string {
@@ -79,9 +86,15 @@ export class ProcessCluster implements AsyncDisposable {
     return this.#first.child;
   }
 
-  get masterArgs(): readonly string[] {
-    const { journal } = this.#options;
-    return journal === undefined ? [] : ["--journal", journal];
+  spawnMaster(master: MasterProcess, args: readonly string[]): ChildProcess {
+    const { journal, advertise, spawned } = this.#options;
+    const child = this.spawn([
+      ...args,
+      ...(journal === undefined ? [] : ["--journal", journal]),
+      ...(advertise ? ["--advertise", advertise(master)] : []),
+    ]);
+    spawned?.(master.id, child);
+    return child;
   }
 
   get #first(): MasterProcess {
@@ -137,13 +150,13 @@ export class ProcessCluster implements AsyncDisposable {
   /** Milliseconds from the start of the process until it leads and answers. */
   async startMaster(): Promise<number> {
     const began = performance.now();
-    this.spawnMaster();
+    this.beginMaster();
     await this.masterReady();
     return performance.now() - began;
   }
 
-  /** Begins to start a master; `masterReady` waits for it. */
-  spawnMaster(): ChildProcess {
+  /** Begins to start the master; `masterReady` waits for it. */
+  beginMaster(): ChildProcess {
     return this.#first.spawn();
   }
 
@@ -170,6 +183,7 @@ export class ProcessCluster implements AsyncDisposable {
     const args = ["worker", "--data", this.dir, ...masters, "--id", id];
     const child = this.spawn([...args, "--cpus", String(this.#options.cpus ?? 1), ...more]);
     this.#workers.set(id, child);
+    this.#options.spawned?.(id, child);
     return child;
   }
 

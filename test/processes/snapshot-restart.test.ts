@@ -179,7 +179,7 @@ function flip(file: string, at: number): void {
 
 async function refusedStart(cluster: ProcessCluster): Promise<{ code: number; said: string }> {
   const before = cluster.stderr.length;
-  const master = cluster.spawnMaster();
+  const master = cluster.beginMaster();
   await until(() => hasEnded(master));
   await until(() => cluster.stderr.length > before);
   return { code: master.exitCode ?? 0, said: cluster.stderr.slice(before) };

@@ -15,6 +15,7 @@ interface MasterOptions extends LogOptions {
   readonly data?: string;
   readonly host: string;
   readonly port: number;
+  readonly advertise?: string;
   readonly id: string;
   readonly journal?: string;
   readonly join?: readonly string[];
@@ -46,6 +47,7 @@ export function defineMaster(master: Command, cli: Cli): void {
           "127.0.0.1",
         )
         .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
+        .option("--advertise <url>", "what others dial instead: the address of a tunnel or proxy")
         .option("--id <name>", "its name among masters", "m1")
         .option(
           "--join <urls>",
@@ -96,8 +98,9 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
 
 function settingsOf(options: MasterOptions) {
   const { host, port, id, journal: journalUrl, allowHost: allowHosts, strictQueues } = options;
+  const [advertise] = parseMasters(options.advertise ?? "");
   const join = options.join?.flatMap(parseMasters);
-  return { host, port, id, journalUrl, join, allowHosts, strictQueues };
+  return { host, port, advertise, id, journalUrl, join, allowHosts, strictQueues };
 }
 
 /** For tests that cannot wait: no option names them, and nothing promises that they stay. */

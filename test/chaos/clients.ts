@@ -1,0 +1,260 @@
+/** Clients that go on asking while things break, each in its own way, and take down what they are told. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { SkeinError } from "skein";
+import type { JobHandle, Skein } from "skein";
+import { errorKinds } from "../../src/protocol/errors.ts";
+import type { Random } from "../simulator/random.ts";
+import { chaosWork } from "./chaos-tasks.ts";
+import type { Work } from "./chaos-tasks.ts";
+import { outcomesOf } from "./facts.ts";
+import { always, now } from "./history.ts";
+import type { Input, SeenOutcome } from "./history.ts";
+import type { Recorder } from "./recorder.ts";
+import { stateOfReason } from "./replay.ts";
+
+export interface ClientsOptions {
+  readonly connect: (retryMs: number) => Promise<Skein>;
+  readonly recorder: Recorder;
+  readonly random: Random;
+  /** The file that user code writes to. */
+  readonly log: string;
+  /** The longest a task runs. */
+  readonly longMs: number;
+  /** Between two things that a client asks. */
+  readonly paceMs: readonly [least: number, most: number];
+}
+
+/** Longer than any round leaves a cluster without a leader. */
+const patienceMs = 120_000;
+
+type Way = (at: Asking) => Promise<void>;
+
+interface Asking {
+  readonly skein: Skein;
+  readonly client: string;
+  readonly random: Random;
+}
+
+export class Clients {
+  readonly #o: ClientsOptions;
+  readonly #stopped = new AbortController();
+  readonly #loops: Promise<void>[];
+  readonly #connections = new Set<Skein>();
+  #abandoned = false;
+  #lastInput = 0;
+
+  constructor(options: ClientsOptions) {
+    this.#o = options;
+    const ways: Record<string, Way> = {
+      single: (at) => this.#single(at),
+      map: (at) => this.#map(at),
+      short: (at) => this.#short(at),
+      long: (at) => this.#long(at),
+      open: (at) => this.#open(at),
+      retry: (at) => this.#retry(at),
+      impatient: (at) => this.#impatient(at),
+    };
+    this.#loops = Object.entries(ways).map(([client, way]) => this.#loop(client, way));
+  }
+
+  /** Inputs submitted so far. */
+  get asked(): number {
+    return this.#lastInput;
+  }
+
+  /** Nothing new is asked; resolves when all have what they wait for. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await Promise.all(this.#loops);
+  }
+
+  /** Gives up what they wait for: it stays unknown. */
+  async abandon(): Promise<void> {
+    this.#abandoned = true;
+    await Promise.all([...this.#connections].map((skein) => skein.close()));
+    await this.stop();
+  }
+
+  async #loop(client: string, way: Way): Promise<void> {
+    const skein = await this.#connect(patienceMs);
+    const random = this.#o.random.fork(client);
+    while (!this.#stopped.signal.aborted) {
+      await way({ skein, client, random });
+      await sleep(random.between(...this.#o.paceMs));
+    }
+    await skein.close();
+  }
+
+  async #connect(retryMs: number): Promise<Skein> {
+    const skein = await this.#o.connect(retryMs);
+    this.#connections.add(skein);
+    if (this.#abandoned) await skein.close();
+    return skein;
+  }
+
+  #inputs(count: number, make: () => Omit<Input, "n">): Work[] {
+    return Array.from({ length: count }, () => ({
+      n: ++this.#lastInput,
+      ...make(),
+      log: this.#o.log,
+    }));
+  }
+
+  /** A submit that waits for its result. */
+  async #single({ skein, client, random }: Asking): Promise<void> {
+    const { recorder } = this.#o;
+    for (const input of this.#inputs(1, () => ({ ms: random.between(0, 5), failing: 0 }))) {
+      const key = random.chance(0.5) ? `single-${input.n}` : undefined;
+      const told = recorder.submit(client, { key: key ?? null, inputs: [plain(input)] });
+      const at = now();
+      try {
+        const value = await skein.run(chaosWork, input, key === undefined ? {} : { key });
+        const job = value.slice(0, value.indexOf("/"));
+        told({ kind: "ok", job });
+        const outcomes = [{ task: 0, state: "succeeded", value }];
+        recorder.seen(client, at, { how: "answer", job, outcomes, complete: true });
+      } catch (error) {
+        told(answerOf(error));
+      }
+    }
+  }
+
+  async #map(at: Asking): Promise<void> {
+    const count = at.random.between(20, 100);
+    const inputs = this.#inputs(count, () => ({ ms: 0, failing: 0 }));
+    const job = await this.#submit(at, inputs);
+    if (job) await this.#stream(at, job);
+  }
+
+  async #short(at: Asking): Promise<void> {
+    const make = () => ({ ms: at.random.between(20, 80), failing: 0 });
+    const job = await this.#submit(at, this.#inputs(6, make));
+    if (job) await this.#results(at, job);
+  }
+
+  async #long(at: Asking): Promise<void> {
+    const { longMs } = this.#o;
+    const make = () => ({ ms: at.random.between(longMs / 3, longMs), failing: 0 });
+    const job = await this.#submit(at, this.#inputs(2, make));
+    if (job) await this.#read(at, job);
+    if (job) await this.#stream(at, job);
+  }
+
+  /** An open job (K1), whose inputs come slowly: masters change between its parts. */
+  async #open(at: Asking): Promise<void> {
+    const inputs = this.#inputs(30, () => ({ ms: 0, failing: 0 }));
+    async function* slowly(): AsyncGenerator<Work> {
+      for (const input of inputs) {
+        await sleep(20);
+        yield input;
+      }
+    }
+    const job = await this.#submit(at, inputs, slowly());
+    if (job) await this.#stream(at, job);
+  }
+
+  /** Tasks that fail once or twice before they succeed, and one that always fails. */
+  async #retry(at: Asking): Promise<void> {
+    let made = 0;
+    const make = () => ({
+      ms: at.random.between(0, 30),
+      failing: made++ === 0 ? always : made - 1,
+    });
+    const job = await this.#submit(at, this.#inputs(3, make));
+    if (job) await this.#stream(at, job);
+  }
+
+  /** Tries once, is told that it is not known, and asks again with the same key until it is. */
+  async #impatient({ client, random }: Asking): Promise<void> {
+    await using skein = await this.#connect(1);
+    for (const input of this.#inputs(1, () => ({ ms: 0, failing: 0 }))) {
+      const key = `impatient-${input.n}`;
+      for (let tries = 0; tries < 20 && !this.#stopped.signal.aborted; tries++) {
+        const told = this.#o.recorder.submit(client, { key, inputs: [plain(input)] });
+        const sent = skein.submit(chaosWork, input, { key });
+        const answer = await sent.then(({ id }) => ({ kind: "ok", job: id }) as const, answerOf);
+        told(answer);
+        if (answer.kind === "ok") return;
+        await sleep(random.between(50, 200));
+      }
+    }
+  }
+
+  async #submit(
+    { skein, client, random }: Asking,
+    inputs: readonly Work[],
+    source?: AsyncIterable<Work>,
+  ): Promise<JobHandle<string> | undefined> {
+    const key = random.chance(0.5) ? `${client}-${inputs[0]?.n}` : undefined;
+    const told = this.#o.recorder.submit(client, { key: key ?? null, inputs: inputs.map(plain) });
+    const retry = { attempts: 3, backoff: "20ms" } as const;
+    try {
+      const job = await skein.map(chaosWork, source ?? inputs, { key, retry });
+      told({ kind: "ok", job: job.id });
+      return job;
+    } catch (error) {
+      told(answerOf(error));
+      return undefined;
+    }
+  }
+
+  async #results({ client }: Asking, job: JobHandle<string>): Promise<void> {
+    const at = now();
+    const told = { how: "results", job: job.id } as const;
+    try {
+      const values = await job.results();
+      const outcomes = values.map((value, task) => ({ task, state: "succeeded", value }));
+      this.#o.recorder.seen(client, at, { ...told, outcomes, complete: true });
+    } catch (error) {
+      const why = String(error);
+      this.#o.recorder.seen(client, at, { ...told, outcomes: [], complete: false, why });
+    }
+  }
+
+  /** As records with their positions: below the SDK's comfort. */
+  async #stream({ skein, client }: Asking, { id: job }: JobHandle<string>): Promise<void> {
+    const at = now();
+    const outcomes: SeenOutcome[] = [];
+    const told = { how: "stream", job, outcomes } as const;
+    try {
+      for await (const event of skein.client.outcomes(job, { follow: true })) {
+        if (event.kind === "end") continue;
+        const { index, n } = event.at;
+        for (const { task, reason, value } of outcomesOf(event.block)) {
+          outcomes.push({ task, state: stateOfReason(reason), value, at: [index, n] });
+        }
+      }
+      this.#o.recorder.seen(client, at, { ...told, complete: true });
+    } catch (error) {
+      this.#o.recorder.seen(client, at, { ...told, complete: false, why: String(error) });
+    }
+  }
+
+  /** The job's counts, again and again, until it has ended. */
+  async #read({ client }: Asking, job: JobHandle<string>): Promise<void> {
+    for (;;) {
+      const at = now();
+      const view = await job.view().catch(() => undefined);
+      if (view) {
+        const { tasks, counts } = view;
+        const ended = counts.succeeded + counts.failed + counts.cancelled;
+        this.#o.recorder.read(client, at, { job: job.id, tasks, ended });
+        if (ended === tasks) return;
+      } else if (this.#abandoned) return;
+      await sleep(100);
+    }
+  }
+}
+
+const sure = new Set(["bad_request", "invalid", "too_large", "overloaded", "queue_full"]);
+
+/** Only what says that nothing was done is a failure; all the rest is not known. */
+function answerOf(error: unknown): { readonly kind: "failed" | "unknown"; readonly why: string } {
+  if (!(error instanceof SkeinError)) return { kind: "unknown", why: String(error) };
+  const why = `${error.code}: ${error.message}`;
+  return { kind: sure.has(error.code) && error.code in errorKinds ? "failed" : "unknown", why };
+}
+
+function plain({ n, ms, failing }: Work): Input {
+  return { n, ms, failing };
+}

@@ -1,0 +1,68 @@
+// npm run chaos -- [--minutes N] [--seed S] [--nemesis name,name] [--masters N] [--round-seconds N]
+//
+// Rounds of seeds S, S + 1 … until the time is over. Without --nemesis each round draws its own.
+
+import { parseArgs } from "node:util";
+import { Random } from "../simulator/random.ts";
+import { nemeses } from "./nemeses.ts";
+import type { Nemesis, NemesisName } from "./nemeses.ts";
+import { runRound } from "./round.ts";
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "0" },
+    seed: { type: "string", default: "1" },
+    nemesis: { type: "string" },
+    masters: { type: "string", default: "3" },
+    "round-seconds": { type: "string", default: "20" },
+  },
+});
+
+const masters = Number(values.masters);
+const began = performance.now();
+const endAt = began + Number(values.minutes) * 60_000;
+const sum = { rounds: 0, strikes: 0, tasks: 0, terms: 0, failed: 0 };
+
+for (let seed = Number(values.seed); sum.rounds === 0 || performance.now() < endAt; seed++) {
+  const names = namesOf(seed);
+  const seconds = Number(values["round-seconds"]);
+  const round = await runRound({ seed, nemeses: names, seconds, masters });
+  sum.rounds++;
+  sum.strikes += round.strikes;
+  sum.tasks += round.tasks;
+  sum.terms += round.terms;
+  const { strikes, tasks, terms, violations, kept } = round;
+  const verdict = violations.length === 0 ? "ok" : `${violations.length} violations`;
+  const counts = `${strikes} blows, ${terms} terms, ${tasks} tasks`;
+  console.log(`seed ${seed}  ${names.join(",")}  ${counts}  ${verdict}`);
+  if (violations.length === 0) continue;
+  sum.failed++;
+  for (const violation of violations.slice(0, 20)) console.log(`  ${violation}`);
+  console.log(`  kept in ${kept}`);
+  console.log(`  again: npm run chaos -- --seed ${seed} --nemesis ${names.join(",")}`);
+}
+
+const minutes = ((performance.now() - began) / 60_000).toFixed(1);
+const { rounds, strikes, tasks, terms, failed } = sum;
+console.log(
+  `${rounds} rounds in ${minutes} minutes: ${strikes} blows, ${terms} terms, ${tasks} tasks; ` +
+    `${failed} rounds broke a promise`,
+);
+process.exitCode = failed === 0 ? 0 : 1;
+
+/** Those asked for, or three that the seed draws. */
+function namesOf(seed: number): readonly NemesisName[] {
+  const fitting = Object.entries<Nemesis>(nemeses)
+    .filter(([, nemesis]) => (nemesis.masters ?? 1) <= masters)
+    .map(([name]) => name as NemesisName);
+  const asked = values.nemesis?.split(",");
+  if (!asked) {
+    const random = new Random(`nemeses of ${seed}`);
+    return Array.from({ length: 3 }, () => random.pick(fitting));
+  }
+  return asked.map((name) => {
+    const known = fitting.find((one) => one === name);
+    if (known) return known;
+    throw new Error(`no nemesis "${name}" for ${masters} masters: there are ${fitting.join(", ")}`);
+  });
+}
