@@ -25,6 +25,8 @@ export interface ProcessClusterOptions {
   readonly masters?: number;
   /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
   readonly journal?: string;
+  /** Told of each master and worker that is started, before it can do anything. */
+  readonly spawned?: (name: string, child: ChildProcess) => void;
   /** CPUs that each worker offers; 1 unless set. */
   readonly cpus?: number;
   /** Added to the processes' environment. */
@@ -211,6 +213,8 @@ export class ProcessCluster implements AsyncDisposable {
         SKEIN_TOKEN: existsSync(join(this.dir, "token")) ? this.token : "",
       },
     });
+    const name = args[args.indexOf("--id") + 1];
+    if (name !== undefined) this.#options.spawned?.(name, child);
     child.stdout?.resume();
     if (child.stderr) {
       createInterface({ input: child.stderr }).on("line", (line) => {
