@@ -32,7 +32,7 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "skein-catch-up-"));
   const dataDir = join(root, "source");
   const snapshotEvery = { batches: 8 };
-  source = await startMaster({ dataDir, id: "m1", port: 0, log: silentLog, snapshotEvery });
+  source = await startMaster({ dataDir, port: 0, log: silentLog, snapshotEvery });
   from = join(dataDir, "masters", "m1");
   const snapshots = async () => (await listSnapshots(join(from, "snapshots"))).length;
   do await submit();
@@ -106,7 +106,7 @@ test("a new master has state, archive and history of another, and goes on from t
   // The journal is read when its own master has stopped.
   await source.stop();
   await followOn();
-  source = await startMaster({ dataDir: join(root, "source"), id: "m1", port: 0, log: silentLog });
+  source = await startMaster({ dataDir: join(root, "source"), port: 0, log: silentLog });
 });
 
 /** From what was copied to the head of the journal. */
