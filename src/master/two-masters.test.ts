@@ -25,7 +25,12 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true });
 });
 
-async function call(master: RunningMaster, method: string, path: string, body?: Uint8Array) {
+async function call(
+  master: RunningMaster,
+  method: string,
+  path: string,
+  body?: Uint8Array<ArrayBuffer>,
+) {
   const type = path.startsWith("/v1/jobs") ? "application/x-ndjson" : "application/octet-stream";
   const headers = {
     authorization: `Bearer ${master.token}`,
