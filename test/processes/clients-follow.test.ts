@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFailed, test } from "vitest";
 import { connect, defineCommand } from "skein";
 import type { Skein } from "skein";
 import { readLedger, startsByTask } from "./ledger.ts";
@@ -31,6 +31,7 @@ test("leaders are killed and step down under clients: no error, no loss, no repe
   const load = new Load(cluster, { ledger, longMs: 3_000 });
   // It is told of one master only, and learns of the others.
   await using skein = await connect({ url: cluster.url, token: cluster.token });
+  onTestFailed(() => console.log(cluster.stderr));
   const printed = follow(skein);
   printed.catch(() => {});
   const faults = ["kill", "step down", "kill", "kill a standby", "kill"];
@@ -67,7 +68,10 @@ async function diagnose(skein: Skein, load: Load) {
   const seen = new Map<number, string>();
   let cursor: string | null = null;
   do {
-    const page: any = await skein.client.jobs({ limit: 1000, ...(cursor ? { cursor } : {}) } as any);
+    const page: any = await skein.client.jobs({
+      limit: 1000,
+      ...(cursor ? { cursor } : {}),
+    } as any);
     for (const job of page.items) {
       if (job.task !== "work") continue;
       for (let t = 0; t < Math.min(job.tasks, 1); t++) {
