@@ -122,11 +122,11 @@ export class Leadership {
     });
   }
 
-  #elected({ term, leader }: State): void {
+  #elected({ term, leader, index }: State): void {
     this.#resigned = null;
     this.#termAt = this.#ports.clock.now();
     if (this.#cause !== null) this.#giveUp(`term ${term} has begun`);
-    this.#ports.log.info("a leader is elected", { term, leader: leader?.id });
+    this.#ports.log.info("a leader is elected", { term, leader: leader?.id, index });
     if (leader?.id === this.#ports.identity.id) this.#standAsOwn(leader);
   }
 

@@ -225,6 +225,8 @@ export class ProcessCluster implements AsyncDisposable {
         SKEIN_TOKEN: existsSync(join(this.dir, "token")) ? this.token : "",
       },
     });
+    const name = args[args.indexOf("--id") + 1];
+    if (name !== undefined) this.#options.spawned?.(name, child);
     child.stdout?.resume();
     if (child.stderr) {
       createInterface({ input: child.stderr }).on("line", (line) => {

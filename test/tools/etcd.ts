@@ -121,6 +121,7 @@ export class EtcdCluster implements AsyncDisposable {
     const member = this.#member(at);
     const { process: child } = member;
     if (!child) return;
+    child.ref(); // Else a program with nothing else to do would end before it is gone.
     const exited = gone(child);
     child.kill("SIGKILL");
     await exited;
@@ -198,9 +199,9 @@ export class EtcdCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.off("exit", this.#onExit);
     await Promise.all(this.#members.map((_, at) => this.kill(at)));
     rmSync(this.#folder, { recursive: true, force: true });
+    process.off("exit", this.#onExit);
   }
 
   async #startAll(): Promise<void> {
