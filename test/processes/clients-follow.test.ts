@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, onTestFailed, test } from "vitest";
 import { connect, defineCommand } from "skein";
 import type { Skein } from "skein";
 import { readLedger, startsByTask } from "./ledger.ts";
@@ -31,6 +31,7 @@ test("leaders are killed and step down under clients: no error, no loss, no repe
   const load = new Load(cluster, { ledger, longMs: 3_000 });
   // It is told of one master only, and learns of the others.
   await using skein = await connect({ url: cluster.url, token: cluster.token });
+  onTestFailed(() => console.log(cluster.stderr));
   const printed = follow(skein);
   printed.catch(() => {});
   const faults = ["kill", "step down", "kill", "kill a standby", "kill"];
@@ -57,29 +58,7 @@ test("leaders are killed and step down under clients: no error, no loss, no repe
   expect(wrong).toEqual([]);
   const runs = readLedger(ledger);
   expect([...startsByTask(runs)].filter(([, count]) => count !== 1)).toEqual([]);
-  if (runs.length !== load.tasks) await diagnose(skein, load);
   expect(runs.length).toBe(load.tasks);
   const { term } = (await skein.client.status({ strong: true })).master;
   console.log(`${faults.length} faults, ${term} terms: ${load.tasks} tasks, nothing lost or twice`);
 });
-
-async function diagnose(skein: Skein, load: Load) {
-  const seen = new Map<number, string>();
-  let cursor: string | null = null;
-  do {
-    const page: any = await skein.client.jobs({ limit: 1000, ...(cursor ? { cursor } : {}) } as any);
-    for (const job of page.items) {
-      if (job.task !== "work") continue;
-      for (let t = 0; t < Math.min(job.tasks, 1); t++) {
-        const detail: any = await skein.client.task(job.id, t);
-        const n = detail.input?.n;
-        const before = seen.get(n);
-        const what = `${job.id} created ${job.created} open ${job.open} tasks ${job.tasks} known ${load.jobs.has(job.id)} state ${job.state}`;
-        if (before) console.log("TWICE", n, JSON.stringify(detail.input), "|", before, "|", what);
-        seen.set(n, what);
-      }
-    }
-    cursor = page.nextCursor;
-  } while (cursor);
-  console.log("jobs", seen.size, "load.jobs", load.jobs.size, "runs", load.runs);
-}
