@@ -23,10 +23,19 @@ export function isAlive({ pid, started, machine }: ProcessName): boolean {
   return machine === bootId() && startOf(pid) === started;
 }
 
+/** Whether exactly this process lives here and is stopped (SIGSTOP, a debugger): it does nothing until it is told to. */
+export function isStopped(name: ProcessName): boolean {
+  return isAlive(name) && fieldsOf(name.pid)?.[0] === "T";
+}
+
 function startOf(pid: number): string | undefined {
+  return fieldsOf(pid)?.[19];
+}
+
+/** From field 3 on, the state. The name before it, in parentheses, may hold anything. */
+function fieldsOf(pid: number): string[] | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  // The name in parentheses may hold anything: fields are counted from its end. Start time is field 22.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function bootId(): string | undefined {

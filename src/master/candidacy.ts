@@ -11,6 +11,7 @@ import { decodeBatch } from "../journal/batch.ts";
 import type { AppendResult, StoredBatch } from "../journal/journal.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { limits } from "../protocol/limits.ts";
 
 export interface CandidacyPorts {
   readonly clock: Clock;
@@ -22,6 +23,8 @@ export interface CandidacyPorts {
   /** False while there is no sound state to stand on. */
   ready(): boolean;
   compose(): EncodedBatch;
+  /** The journal has not answered for a lease. */
+  stuck(): void;
   /** It is in the journal. */
   won(batch: StoredBatch): void;
 }
@@ -86,7 +89,10 @@ export class Candidacy {
     this.#ports.append(batch.index - 1, batch, (result) => {
       this.#onItsWay = false;
       if (result.kind === "appended") return this.#ports.won(decodeBatch(batch.bytes, batch.index));
-      if (result.kind === "unknown") this.#unsure ||= this.#batch === batch;
+      if (result.kind === "unknown") {
+        this.#unsure ||= this.#batch === batch;
+        if (this.#ports.clock.now() - this.#since > limits.leaseMs) this.#ports.stuck();
+      }
       if (result.kind === "refused") {
         this.#ports.log.warn("the journal does not take the election", { why: result.why });
         if (this.#batch === batch && !this.#unsure) this.#batch = null;

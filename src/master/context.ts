@@ -15,6 +15,7 @@ import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import type { PeersView } from "./peers.ts";
+import type { PeerFiles } from "./peer-files.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -30,6 +31,8 @@ export interface Master {
   readonly payloads: PayloadStore;
   /** The same payloads, as other masters have them (A1). */
   readonly copies: PayloadCopies;
+  /** For masters that start anew (A6). */
+  readonly files: PeerFiles;
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;

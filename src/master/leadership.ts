@@ -35,6 +35,8 @@ export interface LeadershipPorts {
   headAt(): number;
   /** Live standbys of this leader. */
   live(): readonly Standby[];
+  /** Whether the others could take over from this process if it were stopped, but not dead. */
+  survivesStopped(): boolean;
 }
 
 /** What a master is at the moment. */
@@ -240,7 +242,7 @@ export class Leadership {
   leave(done: () => void): void {
     this.#leaving = true;
     this.#ports.loop.withdraw();
-    this.stepDown(null, done);
+    this.stepDown(null, () => done());
   }
 
   // ── what others are told ───────────────────────────────────────────────────────────────
@@ -258,6 +260,10 @@ export class Leadership {
     const { clock, loop, headAt } = this.#ports;
     const asOf = loop.leads ? loop.goodAt : headAt();
     return Math.max(0, Math.floor(clock.now() - asOf));
+  }
+
+  survivesStopped(): boolean {
+    return this.#ports.survivesStopped();
   }
 
   /** Address of the leader, if there is one and its news are fresh; else nobody knows who leads. */

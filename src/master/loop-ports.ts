@@ -47,6 +47,8 @@ export interface LoopPorts {
   perform(durable: Durable): void;
   /** Rebuilds the state from snapshot and journal, then calls `adopt` (M4). */
   rebuild(why: string): void;
+  /** A candidate has got no answer from the journal for a lease. */
+  stuck(): void;
   /** This master led, and another does now: it follows from here on. */
   deposed(): void;
   /** The journal is broken, or this master is: it stops. */

@@ -87,6 +87,7 @@ export class Loop {
       next: () => this.#state.index + 1,
       ready: () => !this.#leads && !this.#halted && !this.#rebuilding && this.doubts === 0,
       compose: () => this.#replica.elected(identity, this.#wall(), ports.newBatchId()),
+      stuck: () => ports.stuck(),
       won: (batch) => {
         this.follow(batch);
         this.caughtUp();

@@ -15,12 +15,14 @@ import { limits } from "../protocol/limits.ts";
 import { peerPath, sessionPath } from "../protocol/routes.ts";
 import { createApi } from "./api/api.ts";
 import { openArchive } from "./archive/sqlite-archive.ts";
+import { catchUp, copySnapshot } from "./catch-up.ts";
 import type { Master } from "./context.ts";
 import { openDataDir } from "./data-dir.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
+import { PeerFiles } from "./peer-files.ts";
 import { servePeers } from "./peer-server.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
@@ -29,7 +31,8 @@ import { serveUpgrades } from "./upgrades.ts";
 import { UsageWatch } from "./usage-watch.ts";
 import { ownProcess } from "../lib/own-process.ts";
 import { version } from "../lib/version.ts";
-import { wire } from "./wiring.ts";
+import { handOver } from "./hand-over.ts";
+import { start, wire } from "./wiring.ts";
 import type { Kept, Wired } from "./wiring.ts";
 
 export interface MasterOptions {
@@ -93,12 +96,13 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   };
   const master = await createMaster(options, dir, kept, halt, opening);
   const url = await serve(master, host, options, opening);
-  master.leadership.start();
+  start(master);
   dir.publish(url);
   options.log.info("master ready", { url, journal: kept.journal.journalId });
   const closer = opening.move();
   const stop = async () => {
     stopped.say("it was told to stop");
+    await handOver(master);
     await closer[Symbol.asyncDispose]();
   };
   return { url, token: dir.token, closed: stopped.reason, stop, [Symbol.asyncDispose]: stop };
@@ -109,6 +113,15 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
   const { journalId } = journal;
+  // Before any of what it may copy is opened.
+  const others = {
+    dir: dir.own,
+    journal,
+    addresses: () => othersNamed(options, dir),
+    token: dir.token,
+    log,
+  };
+  await catchUp(others);
   const archive = opening.use(await openArchive({ path: join(dir.own, "archive.db"), journalId }));
   const payloads = await openPayloadStore({ dir: join(dir.own, "payloads"), log });
   const retain = { ms: limits.historyMs, bytes: limits.historyBytesMax };
@@ -116,7 +129,9 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const history = opening.use(await openHistory({ dir: historyDir, journalId, retain, log }));
   const { bytes, batches } = options.snapshotEvery ?? {};
   const every = { everyBytes: bytes, everyBatches: batches };
-  const keep = { dir: dir.own, journal, archive, history, log, ...every };
+  const copy = (known: readonly string[]) =>
+    copySnapshot({ ...others, addresses: () => [...known, ...others.addresses()] });
+  const keep = { dir: dir.own, journal, archive, history, log, copy, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
   return { journal, archive, history, payloads, snapshots };
 }
@@ -143,6 +158,7 @@ async function createMaster(
   const wired = await wire({
     identity,
     token: dir.token,
+    others: () => othersNamed(options, dir),
     version,
     kept,
     usage,
@@ -158,6 +174,7 @@ async function createMaster(
   opening.defer(() => wired.loop.stop());
   opening.defer(() => wired.tail.stop());
   opening.defer(() => wired.leadership.stop());
+  opening.defer(() => wired.absences.stop());
   opening.defer(() => wired.peers.stop("this master stops"));
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());
@@ -165,6 +182,7 @@ async function createMaster(
   opening.defer(() => wired.copies.stop());
   return {
     ...wired,
+    files: new PeerFiles({ dir: dir.own, journalId: journal.journalId, archive }),
     identity,
     version,
     token: dir.token,
@@ -179,6 +197,11 @@ async function createMaster(
     },
     usage: () => usage.usage,
   };
+}
+
+/** Masters that this one was told of, and those that have left an address in the same directory. */
+function othersNamed({ join: named = [] }: MasterOptions, dir: DataDir): readonly string[] {
+  return [...named, ...dir.others()];
 }
 
 /** Listens; the address is known to the cluster from the election on. */

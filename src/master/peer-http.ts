@@ -20,13 +20,15 @@ export interface PeerGet {
   readonly token: string;
   readonly signal?: AbortSignal | undefined;
   readonly range?: { readonly start: number } | undefined;
+  /** What has to be made first may take longer to begin. */
+  readonly beginMs?: number | undefined;
 }
 
 /** Rejects when nobody answers; a status is not an error. */
 export async function getFromPeer(
   address: string,
   path: string,
-  { token, signal, range }: PeerGet,
+  { token, signal, range, beginMs = idleMs }: PeerGet,
 ): Promise<PeerAnswer> {
   const { statusCode, headers, body } = await request(new URL(path, address), {
     headers: {
@@ -34,7 +36,7 @@ export async function getFromPeer(
       [fromPeerHeader]: "1",
       ...(range && { range: `bytes=${range.start}-` }),
     },
-    headersTimeout: idleMs,
+    headersTimeout: beginMs,
     bodyTimeout: idleMs,
     ...(signal && { signal }),
   });
@@ -50,3 +52,13 @@ export async function openFromPeer(address: string, path: string, get: PeerGet):
   const code = status === 404 ? "not_found" : "unreachable";
   throw new SkeinError(code, `The master at ${address} answered ${path} with ${status}.`);
 }
+
+/** What a new master copies from another (A6); see api/peer-routes.ts. */
+export const peerFilePaths = {
+  snapshot: "/v1/peer/snapshot",
+  archive: "/v1/peer/archive",
+  history: "/v1/peer/history",
+} as const;
+
+/** The name of the file in an answer: what a copy that was cut may go on with. */
+export const fileNameHeader = "skein-file";

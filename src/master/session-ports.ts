@@ -31,6 +31,8 @@ export interface SessionsPorts {
   readonly lostAfterMs?: number | undefined;
   /** Dials the worker's own port (W5); false only if that proves that its process has ended. */
   dial(worker: Pick<WorkerInfo, "address" | "network">, done: (answers: boolean) => void): void;
+  /** The brake was put on: these workers fell silent (L8). Once for each brake. */
+  onBraked?(silent: readonly number[]): void;
   onLogChunk(worker: number, chunk: LogChunk): void;
   onWorkerGone(worker: number): void;
 }

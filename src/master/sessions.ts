@@ -50,6 +50,7 @@ export class Sessions {
   #hints = new Hints();
   #lastTick: number;
   #term = 0;
+  #brakeUntil = 0;
   #stopped = false;
 
   constructor(ports: SessionsPorts) {
@@ -460,6 +461,14 @@ export class Sessions {
     });
   }
 
+  #braked(): void {
+    const until = this.#ports.loop.peek(({ brakeUntil }) => brakeUntil);
+    if (until === this.#brakeUntil) return;
+    this.#brakeUntil = until;
+    const silent = [...this.#watches].filter(([, watch]) => watch.silent);
+    this.#ports.onBraked?.(silent.map(([worker]) => worker));
+  }
+
   #lose(
     worker: number,
     incarnation: string,
@@ -475,7 +484,8 @@ export class Sessions {
     const loss = { worker, incarnation, reason, gone, silent, started };
     this.#ports.loop.request({ kind: "loseWorker", ...loss }, 64, (answer) => {
       if (watch) watch.losing = false;
-      if (!answer.ok || answer.braked) return;
+      if (answer.ok && answer.braked) return this.#braked();
+      if (!answer.ok) return;
       this.#watches.delete(worker);
       this.#hints.forgetWorker(worker);
       const session = this.#bound.get(worker);

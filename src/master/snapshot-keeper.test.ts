@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLog } from "../lib/log.ts";
 import { ApiWorld } from "./api/api-world.fixture.ts";
 import { ask } from "./context.ts";
+import type { Loop } from "./loop.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
 let world: ApiWorld;
@@ -41,6 +42,7 @@ async function snapshot(): Promise<void> {
   const { index } = await world.journal.head();
   const bytes = new Uint8Array(1);
   const makeOne = () => {
+    if (logged.slice(before).includes("snapshot taken")) return logged.slice(before);
     // Nothing comes of it while the one before is not done.
     keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
     return logged.slice(before);
@@ -78,15 +80,8 @@ test("with standbys the journal is trimmed once one has a snapshot and all archi
     { snapshot: 0, watermark: 0 },
     { snapshot: 0, watermark: 0 },
   ];
-  await keeper[Symbol.asyncDispose]();
-  const { journal, archive } = world;
-  const log = createLog({
-    level: "info",
-    write: (line) => void logged.push((JSON.parse(line) as { msg: string }).msg),
-  });
-  const live = () => standbys;
-  keeper = new SnapshotKeeper({ dir, journal, archive, history, log, everyBatches: 1 });
-  keeper.serve(world.master.loop, live);
+  const { journal } = world;
+  keeper.serve(world.master.loop, { live: () => standbys, addresses: () => [] });
   const other = { id: "m2", incarnation: "2", addresses: [], levels: [1, 1] } as const;
   await ask(world.master, { kind: "joinMaster", ...other });
   history.durable = Infinity;
@@ -111,9 +106,9 @@ test("with standbys the journal is trimmed once one has a snapshot and all archi
 
 test("a standby makes snapshots, and appends nothing", async () => {
   await world.submit([1]);
-  const { loop } = world.master;
-  const standby = { ...loop, leads: false, request: () => expect.unreachable() };
-  keeper.serve(standby as unknown as typeof loop);
+  // Of a loop it asks no more than this.
+  const standby = { leads: false, request: () => expect.unreachable() };
+  keeper.serve(standby as unknown as Loop);
   const { index } = await world.journal.head();
   const bytes = new Uint8Array(1);
   keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });

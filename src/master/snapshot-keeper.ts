@@ -39,10 +39,18 @@ export interface SnapshotKeeperOptions {
   readonly everyBytes?: number | undefined;
   readonly everyBatches?: number | undefined;
   /** Copies a snapshot of another master into this one's folder: the journal begins after its own. */
-  readonly copy?: (() => Promise<void>) | undefined;
+  readonly copy?: ((addresses: readonly string[]) => Promise<void>) | undefined;
 }
 
-type Live = readonly Pick<Standing, "snapshot" | "watermark">[];
+/** What a keeper asks about other masters. */
+export interface OtherMasters {
+  /** The leader's standbys (N4). */
+  readonly live: () => readonly Pick<Standing, "snapshot" | "watermark">[];
+  /** Where others listen. */
+  readonly addresses: () => readonly string[];
+}
+
+const nobody: OtherMasters = { live: () => [], addresses: () => [] };
 
 /** A trim that waits for standbys is looked at again after so many batches. */
 const reviewBatches = 64;
@@ -51,7 +59,7 @@ export class SnapshotKeeper implements AsyncDisposable {
   readonly #options: SnapshotKeeperOptions;
   readonly #dir: string;
   #loop: Loop | undefined;
-  #live: () => Live = () => [];
+  #others = nobody;
   #bytes = 0;
   #batches = 0;
   #making: Promise<void> | undefined;
@@ -67,13 +75,17 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.#dir = join(options.dir, "snapshots");
   }
 
-  /** The state of the newest usable snapshot up to an index; unusable ones are named in the log. */
+  /**
+   * The state of the newest usable snapshot up to an index; unusable ones are named in the log. When any will do and
+   * the journal begins after all that are here, another master is asked for its own.
+   */
   async load(indexMax: number): Promise<State | undefined> {
     const { journal, log } = this.#options;
-    const { found, problems } = await latestUsable(this.#dir, {
-      journalId: journal.journalId,
-      indexMax,
-    });
+    const { journalId } = journal;
+    if (indexMax === Infinity) {
+      await this.#start().catch((error: unknown) => log.warn("no snapshot was copied", { error }));
+    }
+    const { found, problems } = await latestUsable(this.#dir, { journalId, indexMax });
     for (const problem of problems)
       log.warn("a snapshot cannot be used", { problem: problem.message });
     if (!found) return undefined;
@@ -82,10 +94,9 @@ export class SnapshotKeeper implements AsyncDisposable {
     return state;
   }
 
-  /** `live`: live standbys, on a leader (N4). */
-  serve(loop: Loop, live: () => Live = () => []): void {
+  serve(loop: Loop, others: OtherMasters = nobody): void {
     this.#loop = loop;
-    this.#live = live;
+    this.#others = others;
   }
 
   appended(durable: Durable): void {
@@ -156,7 +167,7 @@ export class SnapshotKeeper implements AsyncDisposable {
     const { journal, copy } = this.#options;
     const own = await this.#usable(Infinity);
     if ((own?.index ?? 0) >= (await journal.trimmed()) || !copy) return own;
-    await copy();
+    await copy(this.#others.addresses());
     return this.#usable(Infinity);
   }
 
@@ -166,7 +177,7 @@ export class SnapshotKeeper implements AsyncDisposable {
     if (!others || shareOf(await this.#options.journal.usage()) >= limits.trimAnywayAt) {
       return this.#trimUpTo;
     }
-    const live = this.#live();
+    const live = this.#others.live();
     if (live.length === 0) return 0;
     const snapshot = Math.max(...live.map((standby) => standby.snapshot));
     const watermark = Math.min(...live.map((standby) => standby.watermark));

@@ -1,6 +1,7 @@
 // How full the journal and its disk are (J7): looked at once a second, read by submits and by dispatch.
 
 import type { Journal, JournalUsage } from "../journal/journal.ts";
+import { EngineUnavailable } from "../journal/unavailable.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
 import type { Usage } from "./context.ts";
@@ -57,7 +58,12 @@ export class UsageWatch {
   }
 
   async look(): Promise<void> {
-    const usage = await this.#journal.usage();
+    const usage = await this.#journal.usage().catch((error: unknown) => {
+      // While the engine is away nothing is appended: what was known last is good enough.
+      if (error instanceof EngineUnavailable) return undefined;
+      throw error;
+    });
+    if (!usage) return;
     this.#usage = { journalBytes: usage.bytes, share: shareOf(usage) };
     const given = this.#given;
     this.#given = dispatchPerTurn;

@@ -1,30 +1,33 @@
-// How the parts of a master hang together: the loop decides or follows, and what is durable goes to workers,
-// archive, followers and files, in this order (L1), on a leader and on a standby alike.
+// How the parts of a master hang together. Each is made with ports that find the others when they are called.
+// What becomes of a durable batch is in performing.ts, the ports towards other masters are in peer-wiring.ts.
 
-import type { Effect } from "../core/effect.ts";
-import type { State } from "../core/state.ts";
 import type { Journal } from "../journal/journal.ts";
+import { EngineUnavailable } from "../journal/unavailable.ts";
+import { delay } from "../lib/abort.ts";
+import { asError } from "../lib/as-error.ts";
+import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
+import { Absences } from "./absences.ts";
 import { admit } from "./admission.ts";
 import type { Archive } from "./archive/archive.ts";
-import { feedArchive, ringHub } from "./feed.ts";
-import { addressesOf } from "./greeting.ts";
 import type { History } from "./history/history.ts";
 import { Hub } from "./hub.ts";
 import { Leadership } from "./leadership.ts";
-import { Loop } from "./loop.ts";
 import { LogRelay } from "./log-relay.ts";
-import type { Durable, Grounded, LoopIdentity } from "./loop-ports.ts";
+import type { Grounded, LoopIdentity } from "./loop-ports.ts";
+import { Loop } from "./loop.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
+import { otherMasters, wireCopies, wirePeers } from "./peer-wiring.ts";
+import type { Peers } from "./peers.ts";
+import { handOverIfCutOff } from "./cut-off.ts";
+import { adopted, perform } from "./performing.ts";
 import { exitDial, journalPorts } from "./ports.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
-import { PayloadCopies } from "./payload-copies.ts";
-import { peerDial } from "./peer-link.ts";
-import { Peers } from "./peers.ts";
-import type { Standby } from "./peers.ts";
+import { killStoppedWriters } from "./stopped-writer.ts";
 import { Tail } from "./tail.ts";
 import type { UsageWatch } from "./usage-watch.ts";
 
@@ -48,194 +51,155 @@ export interface WiringOptions {
   readonly lostAfterMs?: number | undefined;
   /** `doubting`: a digest that differs only makes this master doubt itself (L10). */
   readonly ground: (doubting: boolean) => Promise<Grounded>;
+  /** Where other masters were named when this one was started; the state knows more. */
+  readonly others: () => readonly string[];
   readonly halt: (why: Error) => void;
+  readonly clock?: Clock;
 }
 
 export interface Wired {
+  readonly kept: Kept;
   readonly loop: Loop;
   readonly tail: Tail;
   readonly leadership: Leadership;
   readonly peers: Peers;
   readonly copies: PayloadCopies;
   readonly sessions: Sessions;
+  readonly absences: Absences;
   readonly hub: Hub;
   readonly logs: LogRelay;
 }
 
+/** The parts as they find each other: complete before any of them is called. */
+export type The = () => Wired;
+
 export async function wire(options: WiringOptions): Promise<Wired> {
-  const { kept, usage, log, halt, identity } = options;
-  const clock = systemClock;
-  const hub = new Hub();
-  const rebuild = (why: string) => {
-    log.warn("the state is built again", { why });
-    const doubting = loop.peek((state) => state.masters.size > 1) && !loop.leads;
-    options.ground(doubting).then((grounded) => {
-      loop.adopt(grounded);
-      loop.peek((state) => adopted(wired, state));
-    }, halt);
-  };
-  const loop: Loop = new Loop(await options.ground(false), identity, {
-    clock,
-    log,
-    ...journalPorts(kept.journal, halt),
-    look: (done) => tail.look(done),
-    perform: (durable) => perform(wired, kept, durable, halt),
-    rebuild,
-    deposed: () => sessions.deposed(),
-    leaderElsewhere: () => leadership.leaderElsewhere(),
-    halt,
-    admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
-    dispatchMax: () => usage.dispatchMax(),
-    recalling: () => sessions.recalling(),
-  });
-  const tail: Tail = new Tail({
-    clock,
-    log,
+  const { kept } = options;
+  const the: The = () => wired;
+  const loop = new Loop(await options.ground(false), options.identity, loopPorts(options, the));
+  const logs = new LogRelay((worker, message) => the().sessions.sendTo(worker, message));
+  const peers = wirePeers(options, the);
+  const wired: Wired = {
+    kept,
     loop,
-    readAfter: (index, done) => void kept.journal.readAfter(index).then(done, done),
-    head: (done) => void kept.journal.head().then(({ index }) => done(index), done),
-    overtaken: (why) => loop.overtaken(why),
-    halt,
-  });
-  const leadership: Leadership = new Leadership({
-    clock,
-    log,
-    loop,
-    identity,
-    look: (done) => {
-      const asked = clock.now();
-      tail.look(() => done(tail.answeredAt >= asked));
-    },
-    headAt: () => tail.headAt,
-    live: () => peers.live(),
-  });
-  const peers: Peers = new Peers({
-    clock,
-    log,
-    identity,
-    version: options.version,
-    levels: identity.levels,
-    journalId: kept.journal.journalId,
-    leads: () => (loop.leads ? loop.peek(({ term }) => term) : 0),
-    term: () => loop.peek(({ term }) => term),
-    standing: () => ({
-      applied: loop.durableIndex,
-      watermark: kept.archive.watermark,
-      snapshot: kept.snapshots.newest,
-      doubts: loop.doubts,
-    }),
-    heard: (workers) => loop.peek((state) => sessions.hears(state, workers)),
-    dial: peerDial({ token: options.token, log }),
-    onLeaderGone: (term) => leadership.gone(term),
-    onBell: (index) => {
-      if (index > loop.appliedIndex) tail.look();
-    },
-    onHello: ({ id, incarnation, addresses, levels }) => {
-      const master = { id, incarnation, addresses, levels };
-      loop.request({ kind: "joinMaster", ...master }, 256, () => {});
-    },
-    onStanding: () => {
-      halfDoubts(peers.live(), halt);
-      kept.snapshots.standbysMoved();
-    },
-    onHave: (standby, hashes, applied) => copies.had(standby, hashes, applied),
-    fetch: (hash, from, done) => copies.fetch(hash, from, done),
-    onRefused: (code, why) => {
-      log.error("the leader refuses this master", { code, why });
-      leadership.refused();
-    },
-  });
-  const copies = new PayloadCopies({
-    clock,
-    log,
-    payloads: kept.payloads,
-    token: options.token,
+    tail: wireTail(options, loop),
+    leadership: wireLeadership(options, loop, the),
     peers,
-    others: () => loop.peek((state) => othersOf(state, identity.id)),
-    index: () => loop.durableIndex,
-    named: () => loop.peek((state) => state.payloads.keys()),
+    copies: wireCopies(options, loop, peers),
+    sessions: wireSessions(options, loop, logs, the),
+    absences: new Absences({
+      clock: options.clock ?? systemClock,
+      loop,
+      own: options.identity.id,
+      live: () => peers.live(),
+    }),
+    hub: new Hub(),
+    logs,
+  };
+  kept.journal.follow?.(() => wired.tail.look());
+  kept.snapshots.serve(loop, {
+    live: () => peers.live(),
+    addresses: () =>
+      loop.peek((state) => otherMasters(state, options.identity.id, options.others())),
   });
-  const sessions: Sessions = new Sessions({
-    clock,
-    log,
-    loop,
-    journalId: kept.journal.journalId,
-    version: options.version,
-    identity,
-    lostAfterMs: options.lostAfterMs,
-    dial: exitDial(networkId()),
-    onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
-    onWorkerGone: (worker) => logs.gone(worker),
-  });
-  const logs = new LogRelay((worker, message) => sessions.sendTo(worker, message));
-  const wired: Wired = { loop, tail, leadership, peers, copies, sessions, hub, logs };
-  kept.journal.follow?.(() => tail.look());
-  kept.snapshots.serve(loop, () => peers.live());
   return wired;
 }
 
-/** What batches would have told, had they not been folded apart: all of it follows from the state. */
-function adopted({ leadership, peers, sessions }: Wired, state: State): void {
-  leadership.rebuilt(state);
-  peers.followed(state.leader);
-  sessions.mastersChanged(addressesOf(state));
+/** From here on this master may stand for election; what it knows already is told to all parts. */
+export function start(wired: Wired): void {
+  wired.leadership.start();
+  wired.loop.peek((state) => adopted(wired, state));
 }
 
-function perform(wired: Wired, kept: Kept, durable: Durable, halt: (why: Error) => void): void {
-  const { loop, leadership, peers, copies, sessions } = wired;
-  loop.peek((state) => {
-    leadership.applied(state, durable.effects);
-    if (
-      durable.elected ||
-      durable.effects.some(({ kind }) => kind === "elected" || kind === "resigned")
-    ) {
-      peers.followed(state.leader);
+function loopPorts(options: WiringOptions, the: The): ConstructorParameters<typeof Loop>[2] {
+  const { kept, usage, log, halt, clock = systemClock } = options;
+  return {
+    clock,
+    log,
+    ...journalPorts(kept.journal, halt),
+    look: (done) => the().tail.look(done),
+    perform: (durable) => perform(the(), durable, halt),
+    rebuild: (why) => void rebuild(options, the(), why),
+    stuck() {
+      if (kept.journal.engine !== "sqlite") return;
+      the().loop.peek((state) => killStoppedWriters(state, options.identity.id, log));
+    },
+    deposed: () => the().sessions.deposed(),
+    leaderElsewhere: () => the().leadership.leaderElsewhere(),
+    halt,
+    admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
+    dispatchMax: () => usage.dispatchMax(),
+    recalling: () => the().sessions.recalling(),
+  };
+}
+
+/** An engine that is away is waited for; any other trouble with the journal is a halt (J5). */
+async function rebuild(
+  { ground, log, halt }: WiringOptions,
+  wired: Wired,
+  why: string,
+): Promise<void> {
+  const { loop } = wired;
+  log.warn("the state is built again", { why });
+  const doubting = loop.peek((state) => state.masters.size > 1) && !loop.leads;
+  for (;;) {
+    try {
+      const grounded = await ground(doubting);
+      loop.adopt(grounded);
+      return loop.peek((state) => adopted(wired, state));
+    } catch (error) {
+      if (!(error instanceof EngineUnavailable)) return halt(asError(error));
+      log.warn("the journal does not answer; trying again", { error });
+      await delay(engineAwayMs);
     }
-    if (durable.elected) {
-      copies.elected();
-      sessions.elected(state.term, state);
-      // The leader before may have died between the entry and the deed.
-      if (state.trimIndex > 0) kept.journal.trim(state.trimIndex).catch(halt);
-    }
-    if (loop.leads) sessions.perform(state, durable.effects, durable.recalls);
-    if (durable.effects.some(({ kind }) => kind === "masters")) {
-      sessions.mastersChanged(addressesOf(state));
-    }
-    if (durable.bytes.length === 0) return; // nothing was appended: recalls only
-    if (loop.leads) peers.appended(durable.index);
-    feedArchive(state, durable, kept.archive);
-    ringHub(state, durable, wired.hub);
-    kept.history.add(durable.index, durable.wall, durable.bytes);
-    kept.snapshots.appended(durable);
+  }
+}
+
+function wireTail({ kept, log, halt, clock = systemClock }: WiringOptions, loop: Loop): Tail {
+  const { journal } = kept;
+  return new Tail({
+    clock,
+    log,
+    loop,
+    readAfter: (index, done) => void journal.readAfter(index).then(done, done),
+    head: (done) => void journal.head().then(({ index }) => done(index), done),
+    overtaken: (why) => loop.overtaken(why),
+    halt,
   });
-  for (const effect of durable.effects) housekeep(effect, durable, wired, kept, halt);
 }
 
-/** Files that an entry says are needed no more (A1, A5). */
-function housekeep(
-  effect: Effect,
-  { index }: Durable,
-  { loop, copies }: Wired,
-  kept: Kept,
-  halt: (why: Error) => void,
-): void {
-  if (effect.kind === "payloadsFreed") copies.freed(index, effect.hashes).catch(halt);
-  else if (effect.kind === "trim" && loop.leads) kept.journal.trim(effect.below).catch(halt);
+function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadership {
+  const { kept, log, identity, clock = systemClock } = options;
+  return new Leadership({
+    clock,
+    log,
+    loop,
+    identity,
+    look(done) {
+      const asked = clock.now();
+      the().tail.look(() => done(the().tail.answeredAt >= asked));
+    },
+    headAt: () => the().tail.headAt,
+    live: () => the().peers.live(),
+    survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
+  });
 }
 
-/** L10: a leader whose state half of its standbys dispute is the one that is wrong. */
-function halfDoubts(live: readonly Standby[], halt: (why: Error) => void): void {
-  const doubting = live.filter(({ doubts }) => doubts > 0);
-  if (doubting.length === 0 || doubting.length * 2 < live.length) return;
-  const who = doubting.map(({ id, doubts }) => `${id} since batch ${doubts}`).join(", ");
-  halt(new Error(`half of the standbys have another state (${who}): this leader stops`));
+function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay, the: The): Sessions {
+  const { kept, log, version, identity, lostAfterMs, clock = systemClock } = options;
+  return new Sessions({
+    clock,
+    log,
+    loop,
+    journalId: kept.journal.journalId,
+    version,
+    identity,
+    lostAfterMs,
+    dial: exitDial(networkId()),
+    onBraked: (silent) => handOverIfCutOff(the(), silent),
+    onLogChunk: (worker, chunk) => logs.chunk(worker, chunk),
+    onWorkerGone: (worker) => logs.gone(worker),
+  });
 }
 
-/** Addresses of the other masters, the leader's first. */
-function othersOf(state: State, own: string): string[] {
-  const others = [...state.masters.values()].filter(({ id }) => id !== own);
-  const leaderFirst = others.toSorted(
-    (a, b) => Number(b.id === state.leader?.id) - Number(a.id === state.leader?.id),
-  );
-  return leaderFirst.flatMap(({ addresses }) => addresses);
-}
+const engineAwayMs = 1_000;

@@ -78,6 +78,8 @@ export const limits = {
   resignedMs: 200,
   /** In a term younger than this a cut connection does not make a standby stand: silence does. */
   termMinMs: 500,
+  /** A standby that the leader has missed for so long is no master any more until it returns. */
+  masterForgottenMs: 600_000,
   /** Between masters: each says something this often, and shows what has changed twice as often. */
   peerBeatMs: 500,
   /** A cut connection to the leader is dialled again, and answered or refused within this (L4). */
@@ -88,6 +90,8 @@ export const limits = {
   payloadCopiesMax: 4,
   /** A master looks this often for payloads that the state names and that it lacks. */
   payloadLookMs: 5_000,
+  /** A new master tries so long to reach others that have what it needs (A6); then it starts with what it has. */
+  catchUpMs: 15_000,
   /** Wall clocks of masters that are further apart than this raise an alarm (T1). */
   clockSkewMs: 1_000,
   /** An outcome unknown this long is said to be so (J3). */

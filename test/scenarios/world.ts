@@ -177,6 +177,7 @@ export class World {
         const state = this.#replay();
         clock.defer(() => loop.adopt({ state, hash: journal.headHash, doubts: 0 }));
       },
+      stuck: () => {},
       deposed: () => this.say("!! the master is deposed"),
       leaderElsewhere: () => undefined,
       halt: (why) => this.say(`!! the master halts: ${why.message}`),

@@ -101,8 +101,8 @@ function sayPlan(view: MastersView, { to, json }: StepDownOptions, cli: Cli): vo
   if (json)
     return cli.json({ dryRun: true, id: leader?.id ?? null, term: view.term, to: to ?? null });
   const standing = view.items.filter((one) => one.state === "standing by").map(({ id }) => id);
-  const whom =
-    to ?? (standing.length > 0 ? `one of ${standing.join(", ")}` : "nobody: none stands by");
+  const any = standing.length > 1 ? `one of ${standing.join(", ")}` : standing[0];
+  const whom = to ?? any ?? "nobody: none stands by";
   cli.say(`${leader?.id ?? "Nobody"} would give the lead to ${whom}.`);
 }
 

@@ -12,8 +12,9 @@ import { createState } from "../../core/state.ts";
 import { openMemoryJournal } from "../../journal/memory.ts";
 import type { MemoryJournal } from "../../journal/memory.ts";
 import { createLog } from "../../lib/log.ts";
-import type { LogFields } from "../../lib/log.ts";
+import type { Log, LogFields } from "../../lib/log.ts";
 import { openPayloadStore } from "../../payloads/payload-store.ts";
+import { limits } from "../../protocol/limits.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { WorkerInfo } from "../../protocol/model.ts";
@@ -23,7 +24,9 @@ import { MemoryArchive } from "../archive/memory-archive.ts";
 import { ask } from "../context.ts";
 import type { LeadershipView, Master, Usage } from "../context.ts";
 import type { Standby } from "../peers.ts";
-import type { Kept } from "../wiring.ts";
+import type { LoopIdentity } from "../loop-ports.ts";
+import type { Kept, Wired } from "../wiring.ts";
+import { PeerFiles } from "../peer-files.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
 import type { Api, ApiOptions } from "./api.ts";
@@ -106,42 +109,14 @@ export class ApiWorld {
       addresses: [] as string[],
       levels: [1, 1] as const,
     };
-    // Snapshots and history are no part of this; usage only says how much may be dispatched.
-    const kept = {
-      journal,
-      archive,
-      payloads,
-      history: { add() {} },
-      snapshots: { serve() {}, appended() {} },
-    } as unknown as Kept;
-    const wired = await wire({
-      identity,
-      token,
-      version: "0.0.0",
-      kept,
-      usage: { dispatchMax: () => 20_000 } as never,
-      log,
-      ground: async () => ({
-        state: createState(journal.journalId),
-        hash: "0".repeat(64),
-        doubts: 0,
-      }),
-      halt: (why) => log.error("halted", { why }),
-    });
+    const wired = await wireWithout(identity, { journal, archive, payloads }, log);
     const others: Others = { live: [], newsAgeMs: 0, stepsDown: [] };
-    const leadership: LeadershipView = {
-      stepDown(to, done) {
-        others.stepsDown.push(to);
-        done({ ok: true });
-      },
-      standsFor: () => (wired.loop.leads ? "leading" : "following"),
-      newsAgeMs: () => (wired.loop.leads ? 0 : others.newsAgeMs),
-      leaderElsewhere: () => wired.loop.peek(({ leader }) => leader?.addresses[0]),
-    };
+    const leadership = pretend(wired, others);
     const master: Master = {
       ...wired,
       leadership,
       peers: { followed() {}, appended() {}, live: () => others.live },
+      files: new PeerFiles({ dir: folder, journalId: journal.journalId, archive }),
       identity,
       version: "0.0.0",
       token,
@@ -163,7 +138,7 @@ export class ApiWorld {
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
     wired.leadership.start();
     world.stopMaster = () => {
-      for (const part of [wired.leadership, wired.tail, wired.copies]) part.stop();
+      for (const part of [wired.leadership, wired.tail, wired.copies, wired.absences]) part.stop();
       wired.peers.stop("the test is over");
     };
     // What follows a leader's own affairs is asked of a leader only.
@@ -332,4 +307,38 @@ export function fullItem(item: Partial<OutcomeItem>): OutcomeItem {
 /** Until what is under way in this process has been done. */
 export async function settled(turns = 6): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Snapshots and history are no part of this; usage only says how much may be dispatched. */
+function wireWithout(
+  identity: LoopIdentity,
+  own: Pick<Kept, "journal" | "archive" | "payloads">,
+  log: Log,
+): Promise<Wired> {
+  const { journalId } = own.journal;
+  const grounded = { state: createState(journalId), hash: "0".repeat(64), doubts: 0 };
+  return wire({
+    identity,
+    token,
+    version: "0.0.0",
+    kept: { ...own, history: { add() {} }, snapshots: { serve() {}, appended() {} } } as never,
+    usage: { dispatchMax: () => 20_000 } as never,
+    log,
+    others: () => [],
+    ground: async () => grounded,
+    halt: (why) => log.error("halted", { why }),
+  });
+}
+
+/** Other masters are what a test says they are. */
+function pretend({ loop }: Wired, others: Others): LeadershipView {
+  return {
+    stepDown(to, done) {
+      others.stepsDown.push(to);
+      done({ ok: true });
+    },
+    standsFor: () => (loop.leads ? "leading" : "following"),
+    newsAgeMs: () => (loop.leads ? 0 : others.newsAgeMs),
+    leaderElsewhere: () => (others.newsAgeMs <= limits.leaseMs ? "http://127.0.0.1:2" : undefined),
+  };
 }

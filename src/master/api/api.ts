@@ -25,6 +25,7 @@ import { masters, stepDown } from "./masters.ts";
 import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { payload, putPayload } from "./payloads.ts";
+import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
 import { queues, setQueue } from "./queues.ts";
@@ -70,6 +71,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
+  bindPeerRoutes(app, context);
   const { server } = app;
   return {
     server,

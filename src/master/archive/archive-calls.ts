@@ -41,6 +41,7 @@ export interface Calls {
   jobs: { ask: { query: JobsQuery }; answer: JobsPage };
   prune: { ask: { query: PruneQuery }; answer: Pruned };
   usage: { ask: null; answer: ArchiveUsage };
+  copy: { ask: { path: string }; answer: null };
   close: { ask: null; answer: null };
 }
 

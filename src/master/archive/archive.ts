@@ -250,6 +250,8 @@ export interface Archive {
   /** In slices: other calls pass in between. Only retired jobs ever go. */
   prune(query: PruneQuery): Promise<Pruned>;
   usage(): Promise<ArchiveUsage>;
+  /** All that was added when it is called, as a file of its own, for another master (A6). Not of one in memory. */
+  copyTo?(path: string): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 

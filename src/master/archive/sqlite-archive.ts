@@ -235,6 +235,10 @@ class SqliteArchive implements Archive {
     return this.#call("usage", null);
   }
 
+  async copyTo(path: string): Promise<void> {
+    await this.#call("copy", { path });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing ??= this.#close();
     await this.#closing;

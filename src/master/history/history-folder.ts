@@ -31,6 +31,29 @@ export async function openFolder(dir: string, journalId: string, log: Log): Prom
   return all.sort((a, b) => a.first - b.first);
 }
 
+/** Whole segments as they are now, in their order; one that is being written ends with its last whole record. */
+export async function listSegments(dir: string): Promise<Segment[]> {
+  const segments: Segment[] = [];
+  for (const name of await namesIn(dir)) {
+    const file = join(dir, name);
+    // Sealed or pruned a moment ago: its other form is listed, or it is gone.
+    const raw = isPlainName(name) ? await readFile(file).catch(() => undefined) : undefined;
+    const { records, length } = scanRecords(raw ?? new Uint8Array(0));
+    const span = spanOf(records);
+    const sealed = await sealedFromName(dir, name).catch(() => undefined);
+    if (sealed) segments.push(sealed);
+    else if (span) segments.push({ file, sealed: false, bytes: length, ...span });
+  }
+  return segments.sort((a, b) => a.first - b.first);
+}
+
+async function namesIn(dir: string): Promise<string[]> {
+  return readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+}
+
 async function checkOwner(dir: string, journalId: string): Promise<void> {
   const file = join(dir, marker);
   const text = await readFile(file, "utf8").catch(() => undefined);

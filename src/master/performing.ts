@@ -1,0 +1,67 @@
+// What becomes of a batch once it is durable: orders, workers, other masters, archive, readers, files, in this order
+// (L1). The same on a leader and on a standby, but that only a leader has orders to give.
+
+import type { Effect } from "../core/effect.ts";
+import type { State } from "../core/state.ts";
+import { EngineUnavailable } from "../journal/unavailable.ts";
+import { asError } from "../lib/as-error.ts";
+import { feedArchive, ringHub } from "./feed.ts";
+import { addressesOf } from "./greeting.ts";
+import type { Durable } from "./loop-ports.ts";
+import type { Wired } from "./wiring.ts";
+
+/** What batches would have told, had they not been folded apart: all of it follows from the state. */
+export function adopted({ leadership, peers, sessions }: Wired, state: State): void {
+  leadership.rebuilt(state);
+  peers.followed(state.leader);
+  sessions.mastersChanged(addressesOf(state));
+}
+
+export function perform(wired: Wired, durable: Durable, halt: (why: Error) => void): void {
+  const { kept, loop, leadership, peers, copies, sessions } = wired;
+  loop.peek((state) => {
+    leadership.applied(state, durable.effects);
+    if (
+      durable.elected ||
+      durable.effects.some(({ kind }) => kind === "elected" || kind === "resigned")
+    ) {
+      peers.followed(state.leader);
+    }
+    if (durable.elected) {
+      copies.elected();
+      sessions.elected(state.term, state);
+      // The leader before may have died between the entry and the deed.
+      if (state.trimIndex > 0) trim(wired, state.trimIndex, halt);
+    }
+    if (loop.leads) sessions.perform(state, durable.effects, durable.recalls);
+    if (durable.effects.some(({ kind }) => kind === "masters")) {
+      sessions.mastersChanged(addressesOf(state));
+    }
+    if (durable.bytes.length === 0) return; // nothing was appended: recalls only
+    if (loop.leads) peers.appended(durable.index);
+    feedArchive(state, durable, kept.archive);
+    ringHub(state, durable, wired.hub);
+    kept.history.add(durable.index, durable.wall, durable.bytes);
+    kept.snapshots.appended(durable);
+  });
+  for (const effect of durable.effects) housekeep(effect, durable, wired, halt);
+}
+
+/** Files that an entry says are needed no more (A1, A5). */
+function housekeep(
+  effect: Effect,
+  { index }: Durable,
+  wired: Wired,
+  halt: (why: Error) => void,
+): void {
+  const { loop, copies } = wired;
+  if (effect.kind === "payloadsFreed") copies.freed(index, effect.hashes).catch(halt);
+  else if (effect.kind === "trim" && loop.leads) trim(wired, effect.below, halt);
+}
+
+/** An engine that is away now trims with the next trim. */
+function trim({ kept }: Wired, below: number, halt: (why: Error) => void): void {
+  kept.journal.trim(below).catch((error: unknown) => {
+    if (!(error instanceof EngineUnavailable)) halt(asError(error));
+  });
+}
