@@ -257,8 +257,8 @@ export class Leadership {
 
   /** How old this master's state may be, in ms: since a read that found nothing more, or a good append (L5). */
   newsAgeMs(): number {
-    const { clock, loop, headAt } = this.#ports;
-    const asOf = loop.leads ? loop.goodAt : headAt();
+    const { clock, loop } = this.#ports;
+    const asOf = loop.leads ? loop.goodAt : this.#ports.headAt();
     return Math.max(0, Math.floor(clock.now() - asOf));
   }
 

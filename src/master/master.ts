@@ -112,6 +112,7 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const { log } = options;
   const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
+  for (const note of journal.notes ?? []) log.warn("about the journal's engine", { note });
   const { journalId } = journal;
   // Before any of what it may copy is opened.
   const others = {

@@ -86,10 +86,18 @@ export class Clients {
   }
 
   async #connect(retryMs: number): Promise<Skein> {
-    const skein = await this.#o.connect(retryMs);
-    this.#connections.add(skein);
-    if (this.#abandoned) await skein.close();
-    return skein;
+    for (;;) {
+      try {
+        const skein = await this.#o.connect(retryMs);
+        this.#connections.add(skein);
+        if (this.#abandoned) await skein.close();
+        return skein;
+      } catch (error) {
+        // Connecting asks a master, once and not for long: there may be none now.
+        if (this.#abandoned) throw error;
+        await sleep(100);
+      }
+    }
   }
 
   #inputs(count: number, make: () => Omit<Input, "n">): Work[] {

@@ -109,6 +109,8 @@ export interface Harm {
   readonly name: string;
   readonly pid: number;
   readonly at: number;
+  /** Of a cut: there/back, as links.ts names them. */
+  readonly flows?: string;
   /** Of a killed worker: processes of it that lived on for longer than it takes to kill them. */
   readonly survivors?: readonly string[];
 }

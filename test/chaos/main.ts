@@ -1,4 +1,5 @@
-// npm run chaos -- [--minutes N] [--seed S] [--nemesis name,name] [--masters N] [--round-seconds N]
+// npm run chaos -- [--minutes N] [--seed S] [--engine sqlite|etcd] [--nemesis name,name] [--masters N]
+//   [--round-seconds N]
 //
 // Rounds of seeds S, S + 1 … until the time is over. Without --nemesis each round draws its own.
 
@@ -7,11 +8,14 @@ import { Random } from "../simulator/random.ts";
 import { nemeses } from "./nemeses.ts";
 import type { Nemesis, NemesisName } from "./nemeses.ts";
 import { runRound } from "./round.ts";
+import { whimsLibrary } from "./whims.ts";
+import type { Engine } from "./world.ts";
 
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "0" },
     seed: { type: "string", default: "1" },
+    engine: { type: "string" },
     nemesis: { type: "string" },
     masters: { type: "string", default: "3" },
     "round-seconds": { type: "string", default: "20" },
@@ -24,9 +28,10 @@ const endAt = began + Number(values.minutes) * 60_000;
 const sum = { rounds: 0, strikes: 0, tasks: 0, terms: 0, failed: 0 };
 
 for (let seed = Number(values.seed); sum.rounds === 0 || performance.now() < endAt; seed++) {
-  const names = namesOf(seed);
+  const engine = engineOf(seed);
+  const names = namesOf(seed, engine);
   const seconds = Number(values["round-seconds"]);
-  const round = await runRound({ seed, nemeses: names, seconds, masters });
+  const round = await runRound({ seed, engine, nemeses: names, seconds, masters });
   sum.rounds++;
   sum.strikes += round.strikes;
   sum.tasks += round.tasks;
@@ -34,12 +39,13 @@ for (let seed = Number(values.seed); sum.rounds === 0 || performance.now() < end
   const { strikes, tasks, terms, violations, kept } = round;
   const verdict = violations.length === 0 ? "ok" : `${violations.length} violations`;
   const counts = `${strikes} blows, ${terms} terms, ${tasks} tasks`;
-  console.log(`seed ${seed}  ${names.join(",")}  ${counts}  ${verdict}`);
+  console.log(`seed ${seed}  ${engine}  ${names.join(",")}  ${counts}  ${verdict}`);
   if (violations.length === 0) continue;
   sum.failed++;
   for (const violation of violations.slice(0, 20)) console.log(`  ${violation}`);
   console.log(`  kept in ${kept}`);
-  console.log(`  again: npm run chaos -- --seed ${seed} --nemesis ${names.join(",")}`);
+  const more = `--engine ${engine} --nemesis ${names.join(",")} --round-seconds ${seconds}`;
+  console.log(`  again: npm run chaos -- --seed ${seed} --masters ${masters} ${more}`);
 }
 
 const minutes = ((performance.now() - began) / 60_000).toFixed(1);
@@ -50,10 +56,19 @@ console.log(
 );
 process.exitCode = failed === 0 ? 0 : 1;
 
+/** The one asked for, or by turns. */
+function engineOf(seed: number): Engine {
+  const { engine } = values;
+  if (engine === undefined) return seed % 2 === 0 ? "etcd" : "sqlite";
+  if (engine === "sqlite" || engine === "etcd") return engine;
+  throw new Error(`no engine "${engine}" here: there are sqlite and etcd`);
+}
+
 /** Those asked for, or three that the seed draws. */
-function namesOf(seed: number): readonly NemesisName[] {
+function namesOf(seed: number, engine: Engine): readonly NemesisName[] {
   const fitting = Object.entries<Nemesis>(nemeses)
-    .filter(([, nemesis]) => (nemesis.masters ?? 1) <= masters)
+    .filter(([, one]) => (one.masters ?? 1) <= masters && (engine === "etcd" || !one.etcd))
+    .filter(([, { whims }]) => !whims || whimsLibrary() !== undefined)
     .map(([name]) => name as NemesisName);
   const asked = values.nemesis?.split(",");
   if (!asked) {
@@ -63,6 +78,6 @@ function namesOf(seed: number): readonly NemesisName[] {
   return asked.map((name) => {
     const known = fitting.find((one) => one === name);
     if (known) return known;
-    throw new Error(`no nemesis "${name}" for ${masters} masters: there are ${fitting.join(", ")}`);
+    throw new Error(`no nemesis "${name}" for this cluster: there are ${fitting.join(", ")}`);
   });
 }

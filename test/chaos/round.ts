@@ -16,12 +16,15 @@ import { nemeses } from "./nemeses.ts";
 import type { Nemesis, NemesisName } from "./nemeses.ts";
 import { readRuns, Recorder } from "./recorder.ts";
 import { World } from "./world.ts";
+import type { Engine } from "./world.ts";
 
 export interface RoundOptions {
   readonly seed: number;
   /** One blow of each in turn, again and again until the time is over; each strikes at least once. */
   readonly nemeses: readonly NemesisName[];
   readonly seconds: number;
+  /** "sqlite" unless set. */
+  readonly engine?: Engine;
   readonly masters?: number;
   readonly workers?: number;
   /** Between two things that a client asks, in milliseconds; 5 to 40 unless set. */
@@ -42,9 +45,13 @@ export interface RoundResult {
 const settleMs = 60_000;
 
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
-  const { seed, masters = 1, workers = 3 } = options;
+  const { seed, engine = "sqlite", masters = 3, workers = 3 } = options;
   const random = new Random(`chaos ${seed}`);
-  await using world = await World.start({ masters, workers, cpus: 2 });
+  const needs: readonly Nemesis[] = options.nemeses.map((name) => nemeses[name]);
+  const gated = needs.some(({ gates }) => gates);
+  const whims = needs.some((one) => one.whims);
+  const env = needs.some(({ silence }) => silence) ? { SKEIN_LOST_AFTER_MS: "5000" } : undefined;
+  await using world = await World.start({ engine, masters, workers, gated, whims, env: env ?? {} });
   const recorder = new Recorder();
   const log = join(world.cluster.dir, "runs");
   const clients = new Clients({

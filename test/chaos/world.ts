@@ -1,4 +1,6 @@
-/** What a round harms: real masters and workers, each blow noted with its time. */
+/** What a round harms: real masters, workers and etcd members, each blow noted with its time. */
+import type { ChildProcess } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "skein";
 import type { Skein } from "skein";
@@ -11,35 +13,117 @@ import {
   ProcessCluster,
   until,
 } from "../processes/process-cluster.ts";
-import type { ProcessClusterOptions } from "../processes/process-cluster.ts";
+import { EtcdCluster } from "../tools/etcd.ts";
 import { JournalWatch } from "./facts.ts";
 import { now } from "./history.ts";
 import type { Harm } from "./history.ts";
+import { Links } from "./links.ts";
+import type { Gate, Rule } from "./links.ts";
+import { setWhims, whimsEnv } from "./whims.ts";
+import type { Whims } from "./whims.ts";
+
+export type Engine = "sqlite" | "etcd";
+
+export interface WorldOptions {
+  readonly engine: Engine;
+  readonly masters: number;
+  readonly workers: number;
+  /** Gates in front of everything, so that it can be partitioned. */
+  readonly gated: boolean;
+  /** Slow disks and wrong clocks can be had. */
+  readonly whims: boolean;
+  /** Added to the environment of all processes. */
+  readonly env: Readonly<Record<string, string>>;
+}
 
 /** A killed worker's processes are gone after this long, on a machine that has other things to do. */
 const goneMs = 10_000;
 
 export class World implements AsyncDisposable {
-  readonly cluster: ProcessCluster;
-  readonly journal: JournalWatch;
   readonly harms: Harm[] = [];
-  readonly #workers: readonly string[];
+  readonly #options: WorldOptions;
+  readonly #pids = new Map<number, string>();
+  readonly #links: Links;
+  readonly #gates = new Map<string, Gate>();
+  #cluster: ProcessCluster | undefined;
+  #journal: JournalWatch | undefined;
+  #etcd: EtcdCluster | undefined;
 
-  private constructor(cluster: ProcessCluster, journal: JournalWatch, workers: number) {
-    this.cluster = cluster;
-    this.journal = journal;
-    this.#workers = Array.from({ length: workers }, (_, i) => `w${i + 1}`);
+  private constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#links = new Links(() => this.#pids);
   }
 
-  static async start(options: ProcessClusterOptions): Promise<World> {
-    const cluster = await ProcessCluster.start(options);
-    const url = options.journal ?? `sqlite:${join(cluster.dir, "journal.db")}`;
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World(options);
     try {
-      return new World(cluster, await JournalWatch.open(url), options.workers);
+      await world.#start();
+      return world;
     } catch (error) {
-      await cluster[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  async #start(): Promise<void> {
+    const { engine, masters, workers, gated, whims, env } = this.#options;
+    if (engine === "etcd") this.#etcd = await EtcdCluster.start();
+    if (gated) await this.#openGates();
+    const endpoints = this.#etcd?.endpoints.map((endpoint, at) => {
+      const gate = this.#gates.get(memberName(at));
+      return gate ? `127.0.0.1:${gate.port}` : endpoint;
+    });
+    this.#cluster = await ProcessCluster.start({
+      masters,
+      workers,
+      cpus: 2,
+      ...(endpoints ? { journal: `etcd://${endpoints.join(",")}${prefix}` } : {}),
+      ...(gated ? { advertise: (master) => this.#advertise(master) } : {}),
+      spawned: (name, { pid }) => this.#pids.set(pid ?? 0, name),
+      env: (dir) => {
+        const folder = join(dir, "whims");
+        mkdirSync(folder, { recursive: true });
+        return { ...env, ...(whims ? whimsEnv(folder) : {}) };
+      },
+    });
+    const file = join(this.cluster.dir, "journal.db");
+    this.#journal = await JournalWatch.open(this.#etcd?.url(prefix) ?? `sqlite:${file}`);
+  }
+
+  async #openGates(): Promise<void> {
+    for (let n = 1; n <= this.#options.masters; n++) await this.#openGate(`m${n}`);
+    for (const [at, endpoint] of (this.#etcd?.endpoints ?? []).entries()) {
+      const gate = await this.#openGate(memberName(at));
+      gate.aim(Number(new URL(`http://${endpoint}`).port));
+    }
+  }
+
+  async #openGate(name: string): Promise<Gate> {
+    const gate = await this.#links.gate(name);
+    this.#gates.set(name, gate);
+    return gate;
+  }
+
+  #advertise(master: MasterProcess): string {
+    const gate = this.#gates.get(master.id);
+    if (!gate) throw new Error(`there is no gate in front of ${master.id}`);
+    if (master.url !== "") gate.aim(Number(new URL(master.url).port));
+    return `http://127.0.0.1:${gate.port}`;
+  }
+
+  get cluster(): ProcessCluster {
+    if (!this.#cluster) throw new Error("the cluster has not started");
+    return this.#cluster;
+  }
+
+  get journal(): JournalWatch {
+    if (!this.#journal) throw new Error("the journal is not open");
+    return this.#journal;
+  }
+
+  get etcd(): EtcdCluster {
+    if (!this.#etcd) throw new Error("this round has no etcd");
+    return this.#etcd;
   }
 
   get masters(): readonly MasterProcess[] {
@@ -47,7 +131,11 @@ export class World implements AsyncDisposable {
   }
 
   get workers(): readonly string[] {
-    return this.#workers;
+    return Array.from({ length: this.#options.workers }, (_, i) => `w${i + 1}`);
+  }
+
+  get members(): readonly string[] {
+    return this.#etcd?.endpoints.map((_, at) => memberName(at)) ?? [];
   }
 
   connect(retryMs: number): Promise<Skein> {
@@ -62,23 +150,25 @@ export class World implements AsyncDisposable {
 
   async killMaster(master: MasterProcess): Promise<void> {
     if (!master.lives) return;
-    this.note({ kind: "killed", who: "master", name: master.id, pid: master.child.pid ?? 0 });
+    this.note({ kind: "killed", who: "master", ...processOf(master.id, master.child) });
     await master.kill();
+    await this.#gates.get(master.id)?.shut();
   }
 
   pauseMaster(master: MasterProcess): void {
-    this.note({ kind: "stopped", who: "master", name: master.id, pid: master.child.pid ?? 0 });
+    this.note({ kind: "stopped", who: "master", ...processOf(master.id, master.child) });
     master.pause();
   }
 
   resumeMaster(master: MasterProcess): void {
     if (!master.lives) return;
     master.resume();
-    this.note({ kind: "continued", who: "master", name: master.id, pid: master.child.pid ?? 0 });
+    this.note({ kind: "continued", who: "master", ...processOf(master.id, master.child) });
   }
 
   async startMaster(master: MasterProcess): Promise<void> {
     if (master.lives) return;
+    await this.#gates.get(master.id)?.open();
     master.spawn();
     await master.answers();
   }
@@ -89,7 +179,7 @@ export class World implements AsyncDisposable {
   async killWorker(id: string): Promise<void> {
     const child = this.cluster.worker(id);
     if (hasEnded(child)) return;
-    const pid = child.pid ?? 0;
+    const { pid = 0 } = child;
     const doomed = descendantsOf(pid);
     const at = now();
     await this.cluster.killWorker(id);
@@ -102,34 +192,100 @@ export class World implements AsyncDisposable {
   }
 
   pauseWorker(id: string): void {
-    const { pid = 0 } = this.cluster.worker(id);
-    this.note({ kind: "stopped", who: "worker", name: id, pid });
-    this.cluster.worker(id).kill("SIGSTOP");
+    const child = this.cluster.worker(id);
+    this.note({ kind: "stopped", who: "worker", ...processOf(id, child) });
+    child.kill("SIGSTOP");
   }
 
   resumeWorker(id: string): void {
     const child = this.cluster.worker(id);
     if (hasEnded(child)) return;
     child.kill("SIGCONT");
-    this.note({ kind: "continued", who: "worker", name: id, pid: child.pid ?? 0 });
+    this.note({ kind: "continued", who: "worker", ...processOf(id, child) });
   }
 
   startWorker(id: string): void {
     if (hasEnded(this.cluster.worker(id))) this.cluster.startWorker(id);
   }
 
+  // ── etcd ─────────────────────────────────────────────────────────────────────────────────
+
+  async killMember(at: number): Promise<void> {
+    this.note({ kind: "killed", who: "engine", ...this.#memberAt(at) });
+    await this.etcd.kill(at);
+    await this.#gates.get(memberName(at))?.shut();
+  }
+
+  async startMember(at: number): Promise<void> {
+    await this.#gates.get(memberName(at))?.open();
+    await this.etcd.restart(at);
+  }
+
+  pauseMember(at: number): void {
+    this.note({ kind: "stopped", who: "engine", ...this.#memberAt(at) });
+    this.etcd.pause(at);
+  }
+
+  resumeMember(at: number): void {
+    this.etcd.resume(at);
+    this.note({ kind: "continued", who: "engine", ...this.#memberAt(at) });
+  }
+
+  #memberAt(at: number): { readonly name: string; readonly pid: number } {
+    return { name: memberName(at), pid: this.etcd.pids[at] ?? 0 };
+  }
+
+  // ── links, disks, clocks ─────────────────────────────────────────────────────────────────
+
+  /** `who` is harmed by it: "worker" only where silence may make one lost. */
+  partition(who: Harm["who"], names: readonly string[], rule: Rule): void {
+    const { there, back } = rule;
+    const flows = `${there}/${back}`;
+    for (const name of names) this.note({ kind: "cut", who, name, flows, pid: 0 });
+    this.#links.add(rule);
+  }
+
+  healLinks(): void {
+    this.#links.heal();
+    this.note({ kind: "healed", who: "client", name: "all links", pid: 0 });
+  }
+
+  whims(who: Harm["who"], name: string, child: ChildProcess, whims: Whims): void {
+    this.note({ kind: "told", who, ...processOf(`${name} ${JSON.stringify(whims)}`, child) });
+    setWhims(join(this.cluster.dir, "whims"), child.pid ?? 0, whims);
+  }
+
   // ── all of it ────────────────────────────────────────────────────────────────────────────
 
   /** Nothing is harmed any more: all go on, all that died live again. */
   async heal(): Promise<void> {
+    this.healLinks();
+    for (const [at] of this.members.entries()) {
+      if (this.etcd.pids[at] === undefined) await this.startMember(at);
+      else this.etcd.resume(at);
+    }
     for (const master of this.masters) this.resumeMaster(master);
     for (const id of this.workers) this.resumeWorker(id);
     await Promise.all(this.masters.map((master) => this.startMaster(master)));
     for (const id of this.workers) this.startWorker(id);
+    const whims = join(this.cluster.dir, "whims");
+    for (const [pid] of this.#pids) setWhims(whims, pid, {});
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.journal[Symbol.asyncDispose]();
-    await this.cluster[Symbol.asyncDispose]();
+    await this.#journal?.[Symbol.asyncDispose]();
+    await this.#cluster?.[Symbol.asyncDispose]();
+    await this.#links[Symbol.asyncDispose]();
+    await this.#etcd?.[Symbol.asyncDispose]();
   }
+}
+
+const prefix = "/chaos";
+
+export function memberName(at: number): string {
+  return `e${at}`;
+}
+
+function processOf(name: string, { pid = 0 }: ChildProcess) {
+  return { name, pid };
 }

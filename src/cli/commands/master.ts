@@ -115,6 +115,11 @@ function testSettings(env: Cli["io"]["env"]) {
 
 /** A journal that must not be used is no bug of this program: its error says itself what to do. */
 function haltError(error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== "JournalHalt") return error;
+  if (!(error instanceof Error)) return error;
+  if (error.name === "EngineUnavailable") {
+    const hint = "Start the engine, or correct --journal; nothing was changed.";
+    return new SkeinError("stalled", error.message, { hint, cause: error });
+  }
+  if (error.name !== "JournalHalt") return error;
   return new SkeinError("data_unusable", error.message, { cause: error });
 }
