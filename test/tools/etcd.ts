@@ -121,6 +121,8 @@ export class EtcdCluster implements AsyncDisposable {
     const member = this.#member(at);
     const { process: child } = member;
     if (!child) return;
+    // Else a program with nothing else to do would end here, in the middle of it.
+    child.ref();
     const exited = gone(child);
     child.kill("SIGKILL");
     await exited;
