@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await links[Symbol.asyncDispose]();
+  links[Symbol.dispose]();
   for (const socket of [...sockets, ...dialled]) socket.destroy();
   server.close();
 });
@@ -78,7 +78,7 @@ test("what is cut is reset, and so are new connections; others pass", async () =
 
 test("a gate that is shut refuses, and opens on the same port", async () => {
   const { heard } = await dial();
-  await gate.shut();
+  gate.shut();
   await until(() => heard.failed);
   await expect(dial()).rejects.toThrow("ECONNREFUSED");
   await gate.open();

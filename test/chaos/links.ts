@@ -32,7 +32,7 @@ interface Flows {
 
 const open: Flows = { there: "pass", back: "pass" };
 
-export class Links implements AsyncDisposable {
+export class Links implements Disposable {
   readonly #pids: () => ReadonlyMap<number, string>;
   readonly #gates: Gate[] = [];
   #rules: readonly Rule[] = [];
@@ -75,8 +75,8 @@ export class Links implements AsyncDisposable {
     for (const gate of this.#gates) gate.apply();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#gates.map((gate) => gate.shut()));
+  [Symbol.dispose](): void {
+    for (const gate of this.#gates) gate.shut();
   }
 }
 
@@ -121,13 +121,11 @@ export class Gate {
   }
 
   /** As if the process behind it had died: connections are reset, and new ones refused. */
-  async shut(): Promise<void> {
-    const server = this.#server;
+  shut(): void {
+    // Stops listening at once; its connections are reset here, so that nobody has to wait for their end.
+    this.#server?.close();
     this.#server = undefined;
     for (const passage of this.#passages) passage.reset();
-    if (!server?.listening) return;
-    server.close();
-    await once(server, "close");
   }
 
   apply(): void {
@@ -138,7 +136,7 @@ export class Gate {
     const from = this.#links.nameOf(socket.remotePort ?? 0);
     const flows = () => this.#links.flows(from, this.name);
     if (flows().there === "cut" || flows().back === "cut" || this.#target === 0) {
-      socket.resetAndDestroy();
+      reset(socket);
       return;
     }
     const target = connect({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true });
@@ -173,7 +171,7 @@ class Passage {
   }
 
   reset(): void {
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 }
 
@@ -190,7 +188,7 @@ class Lane {
     this.#to = to;
     this.#flow = flow;
     from.on("data", (bytes) => {
-      if (!to.write(bytes)) from.pause();
+      if (!to.destroyed && !to.write(bytes)) from.pause();
     });
     to.on("drain", () => this.apply());
     from.on("end", () => this.#end("end"));
@@ -200,6 +198,7 @@ class Lane {
   }
 
   apply(): void {
+    if (this.#to.destroyed) return;
     if (this.#flow() !== "pass") this.#from.pause();
     else {
       this.#from.resume();
@@ -212,8 +211,15 @@ class Lane {
     this.#ended = how;
     if (this.#flow() !== "pass" || this.#to.destroyed) return;
     if (how === "end") this.#to.end();
-    else this.#to.resetAndDestroy();
+    else reset(this.#to);
   }
+}
+
+/** At once: by itself `resetAndDestroy` waits until all is written that was to be. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  socket.resetAndDestroy();
+  socket.destroy();
 }
 
 /** Which of these processes has the socket that comes from this local port (Linux). */

@@ -1,5 +1,5 @@
 // npm run chaos -- [--minutes N] [--seed S] [--engine sqlite|etcd] [--nemesis name,name] [--masters N]
-//   [--round-seconds N]
+//   [--round-seconds N] [--trace]
 //
 // Rounds of seeds S, S + 1 … until the time is over. Without --nemesis each round draws its own.
 
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     engine: { type: "string" },
     nemesis: { type: "string" },
     masters: { type: "string", default: "3" },
+    trace: { type: "boolean", default: false },
     "round-seconds": { type: "string", default: "20" },
   },
 });
@@ -31,7 +32,12 @@ for (let seed = Number(values.seed); sum.rounds === 0 || performance.now() < end
   const engine = engineOf(seed);
   const names = namesOf(seed, engine);
   const seconds = Number(values["round-seconds"]);
-  const round = await runRound({ seed, engine, nemeses: names, seconds, masters });
+  const tell = values.trace ? (line: string) => console.log(`${clock()}  ${line}`) : undefined;
+  const asked = { seed, engine, nemeses: names, seconds, masters, tell };
+  const round = await runRound(asked).catch((error: unknown) => {
+    // As text: an error may hold on to sockets and processes, which nobody wants to see printed.
+    throw new Error(error instanceof Error ? error.stack : String(error));
+  });
   sum.rounds++;
   sum.strikes += round.strikes;
   sum.tasks += round.tasks;
@@ -55,6 +61,11 @@ console.log(
     `${failed} rounds broke a promise`,
 );
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** Seconds since this began. */
+function clock(): string {
+  return ((performance.now() - began) / 1_000).toFixed(2).padStart(7);
+}
 
 /** The one asked for, or by turns. */
 function engineOf(seed: number): Engine {

@@ -3,7 +3,7 @@
  * kept. All chance but that of the machine is of the seed.
  */
 import { join } from "node:path";
-import { cp, mkdtemp } from "node:fs/promises";
+import { cp, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../processes/process-cluster.ts";
@@ -29,6 +29,8 @@ export interface RoundOptions {
   readonly workers?: number;
   /** Between two things that a client asks, in milliseconds; 5 to 40 unless set. */
   readonly paceMs?: readonly [least: number, most: number];
+  /** What is going on, for people who watch. */
+  readonly tell?: ((line: string) => void) | undefined;
 }
 
 export interface RoundResult {
@@ -45,13 +47,15 @@ export interface RoundResult {
 const settleMs = 60_000;
 
 export async function runRound(options: RoundOptions): Promise<RoundResult> {
-  const { seed, engine = "sqlite", masters = 3, workers = 3 } = options;
+  const { seed, engine = "sqlite", masters = 3, workers = 3, tell = () => {} } = options;
   const random = new Random(`chaos ${seed}`);
   const needs: readonly Nemesis[] = options.nemeses.map((name) => nemeses[name]);
   const gated = needs.some(({ gates }) => gates);
   const whims = needs.some((one) => one.whims);
   const env = needs.some(({ silence }) => silence) ? { SKEIN_LOST_AFTER_MS: "5000" } : undefined;
-  await using world = await World.start({ engine, masters, workers, gated, whims, env: env ?? {} });
+  const size = { engine, masters, workers, gated, whims };
+  await using world = await World.start({ ...size, env: env ?? {}, tell });
+  tell(`a cluster of ${masters} masters in ${world.cluster.dir}`);
   const recorder = new Recorder();
   const log = join(world.cluster.dir, "runs");
   const clients = new Clients({
@@ -68,7 +72,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     return 0;
   });
   await world.heal();
+  tell("healed");
   const settled = await settle(world, clients, troubles);
+  for (const trouble of troubles) tell(trouble);
   const history: History = {
     seed,
     nemesis: options.nemeses.join(","),
@@ -92,6 +98,7 @@ async function strike(world: World, random: Random, options: RoundOptions): Prom
     const name = options.nemeses[strikes++ % options.nemeses.length];
     if (name === undefined) break;
     const nemesis: Nemesis = nemeses[name];
+    options.tell?.(`${name}: ${nemesis.text}`);
     await nemesis.strike(world, random);
   }
   return strikes;
@@ -120,6 +127,7 @@ async function settle(world: World, clients: Clients, troubles: string[]): Promi
 async function keep(world: World, history: History): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), `skein-chaos-${history.seed}-`));
   saveHistory(join(dir, "history.jsonl"), history);
+  await writeFile(join(dir, "stderr"), world.said.join(""));
   await cp(world.cluster.dir, join(dir, "data"), { recursive: true });
   return dir;
 }

@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly whims: boolean;
   /** Added to the environment of all processes. */
   readonly env: Readonly<Record<string, string>>;
+  /** What is going on, for people who watch. */
+  readonly tell: (line: string) => void;
 }
 
 /** A killed worker's processes are gone after this long, on a machine that has other things to do. */
@@ -41,6 +43,8 @@ const goneMs = 10_000;
 
 export class World implements AsyncDisposable {
   readonly harms: Harm[] = [];
+  /** What the processes wrote to stderr. */
+  readonly said: string[] = [];
   readonly #options: WorldOptions;
   readonly #pids = new Map<number, string>();
   readonly #links: Links;
@@ -79,7 +83,7 @@ export class World implements AsyncDisposable {
       cpus: 2,
       ...(endpoints ? { journal: `etcd://${endpoints.join(",")}${prefix}` } : {}),
       ...(gated ? { advertise: (master) => this.#advertise(master) } : {}),
-      spawned: (name, { pid }) => this.#pids.set(pid ?? 0, name),
+      spawned: (name, child) => this.#spawned(name, child),
       env: (dir) => {
         const folder = join(dir, "whims");
         mkdirSync(folder, { recursive: true });
@@ -88,6 +92,11 @@ export class World implements AsyncDisposable {
     });
     const file = join(this.cluster.dir, "journal.db");
     this.#journal = await JournalWatch.open(this.#etcd?.url(prefix) ?? `sqlite:${file}`);
+  }
+
+  #spawned(name: string, child: ChildProcess): void {
+    this.#pids.set(child.pid ?? 0, name);
+    child.stderr?.on("data", (text) => this.said.push(`${name} ${String(text)}`));
   }
 
   async #openGates(): Promise<void> {
@@ -143,7 +152,12 @@ export class World implements AsyncDisposable {
   }
 
   note(harm: Omit<Harm, "at">): void {
-    this.harms.push({ ...harm, at: now() });
+    this.#noted({ ...harm, at: now() });
+  }
+
+  #noted(harm: Harm): void {
+    this.harms.push(harm);
+    this.#options.tell(`${harm.kind} ${harm.name} ${harm.flows ?? ""}`);
   }
 
   // ── masters ──────────────────────────────────────────────────────────────────────────────
@@ -152,7 +166,7 @@ export class World implements AsyncDisposable {
     if (!master.lives) return;
     this.note({ kind: "killed", who: "master", ...processOf(master.id, master.child) });
     await master.kill();
-    await this.#gates.get(master.id)?.shut();
+    this.#gates.get(master.id)?.shut();
   }
 
   pauseMaster(master: MasterProcess): void {
@@ -188,7 +202,7 @@ export class World implements AsyncDisposable {
       () => [],
       () => doomed.filter(isAlive).map(describeProcess),
     );
-    this.harms.push({ kind: "killed", who: "worker", name: id, pid, at, survivors });
+    this.#noted({ kind: "killed", who: "worker", name: id, pid, at, survivors });
   }
 
   pauseWorker(id: string): void {
@@ -213,7 +227,7 @@ export class World implements AsyncDisposable {
   async killMember(at: number): Promise<void> {
     this.note({ kind: "killed", who: "engine", ...this.#memberAt(at) });
     await this.etcd.kill(at);
-    await this.#gates.get(memberName(at))?.shut();
+    this.#gates.get(memberName(at))?.shut();
   }
 
   async startMember(at: number): Promise<void> {
@@ -275,7 +289,7 @@ export class World implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#journal?.[Symbol.asyncDispose]();
     await this.#cluster?.[Symbol.asyncDispose]();
-    await this.#links[Symbol.asyncDispose]();
+    this.#links[Symbol.dispose]();
     await this.#etcd?.[Symbol.asyncDispose]();
   }
 }
