@@ -122,8 +122,9 @@ export class Leadership {
     this.#goneIn = term;
     // Up to here batches prove nothing: they were in the journal when it went.
     this.#ports.look((answered) => {
-      const sameTerm = loop.peek((state) => state.term) === term;
-      if (!answered || !sameTerm) return;
+      // One that has resigned has named its successor: the rule of that goes first.
+      const leads = loop.peek((state) => state.term === term && state.leader !== null);
+      if (!answered || !leads) return;
       log.warn("the leader is gone", { term });
       this.#afterGone = 0;
       this.#stand("gone");
