@@ -8,6 +8,8 @@ export interface HubListener {
   readonly onBlock?: (at: Position, block: Uint8Array) => void;
   /** The job has ended: `state` is succeeded, failed or cancelled. */
   readonly onEnd?: (at: Position, state: "succeeded" | "failed" | "cancelled") => void;
+  /** Blocks and the end may have been recorded without a word: look into state and archive. */
+  readonly onMissed?: () => void;
 }
 
 export class Hub {
@@ -29,6 +31,13 @@ export class Hub {
 
   end(job: JobNumber, at: Position, state: "succeeded" | "failed" | "cancelled"): void {
     for (const listener of [...(this.#listeners.get(job) ?? [])]) listener.onEnd?.(at, state);
+  }
+
+  /** The state was built anew: what was folded on the way has rung for nobody. */
+  missed(): void {
+    for (const listeners of [...this.#listeners.values()]) {
+      for (const listener of [...listeners]) listener.onMissed?.();
+    }
   }
 
   get size(): number {

@@ -32,3 +32,36 @@ test("a block and the end that are recorded while the archive is read come in th
   expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
   feed.stop();
 });
+
+test("what was recorded without a ring is found once the feed is told that it missed something", async () => {
+  const hub = new Hub();
+  const block = Uint8Array.of(1, 2, 3);
+  let recorded: RecordedBlock[] = [];
+  let ended: object[] = [];
+  const archive = {
+    job: async () => ended,
+    blocks: async (_job: number, after: { index: number }) =>
+      recorded.filter(({ index }) => index > after.index),
+  } as unknown as Archive; // only these two are asked
+  let waits = () => {};
+  const waiting = new Promise<void>((resolve) => {
+    waits = resolve;
+  });
+  const after = { index: 0, n: 0 };
+  const feed = new OutcomeFeed({
+    master: { archive, hub },
+    job: 1,
+    after,
+    follow: true,
+    onWait: () => waits(),
+  });
+  const first = feed.next();
+  await waiting;
+  // As when the master's state was built anew from the journal: nobody rang.
+  recorded = [{ index: 7, n: 0, block }];
+  ended = [{ state: "succeeded", endedIndex: 7 }];
+  hub.missed();
+  expect(await first).toEqual({ kind: "blocks", blocks: recorded });
+  expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
+  feed.stop();
+});

@@ -58,7 +58,9 @@ class Bell {
       this.#rung = true;
       this.#wake();
     };
-    this.#unlisten = follow ? master.hub.listen(job, { onBlock: ring, onEnd: ring }) : () => {};
+    this.#unlisten = follow
+      ? master.hub.listen(job, { onBlock: ring, onEnd: ring, onMissed: ring })
+      : () => {};
   }
 
   /** Call before looking: what is recorded from here on rings. */
