@@ -16,10 +16,9 @@ const boundMs = 60_000;
 /** An outcome is on its way to the leader for less than this. */
 const reportMs = 2_000;
 
-/** The backlog rests: there is a free slot elsewhere for each task that must run again. */
+/** There are free slots elsewhere for what must run again (L2 of load.ts). */
 export async function killWorker(world: World): Promise<WorkerRound> {
-  const { load, notes, cluster } = world;
-  load.resting = true;
+  const { notes, cluster } = world;
   await world.settled();
   let victim: string | undefined;
   await until(async () => {
