@@ -47,7 +47,6 @@ export async function killWorker(world: World): Promise<WorkerRound> {
   }, boundMs);
   notes.forget(worker);
   cluster.startWorker(worker);
-  await cluster.workersActive(2);
   const ended = notes.starts.filter(
     (run) => run.worker === worker && (run.endedAt ?? 0) > at - reportMs,
   );
@@ -56,10 +55,10 @@ export async function killWorker(world: World): Promise<WorkerRound> {
 }
 
 /** The worker that runs most long tasks, if any does; one that has only just begun may as well be between two. */
-function busiest({ notes, now }: World): string | undefined {
-  const { at } = now();
+function busiest(world: World): string | undefined {
+  const { at } = world.now();
   const counts = new Map<string, number>();
-  for (const run of notes.running()) {
+  for (const run of world.notes.running()) {
     if (at - run.at > 200) counts.set(run.worker, (counts.get(run.worker) ?? 0) + 1);
   }
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
