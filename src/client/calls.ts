@@ -56,8 +56,6 @@ const internalTriesMax = 2;
 
 /** Masters that name each other as leader are asked in turn so often before it waits. */
 const hopsMax = 3;
-/** Rounds of all masters, 25 ms apart on average, before the time between them grows. */
-const eagerRounds = 12;
 /** What only a master of another cluster, or none at all, answers. */
 const foreign: ReadonlySet<ErrorCode> = new Set(["unauthorized", "wrong_host"]);
 
@@ -211,9 +209,7 @@ export class Caller {
     const { size } = this.#masters;
     if (elsewhere.has(error.code) && (tries + 1) % size !== 0) return 0;
     const { retryAfter } = error.details;
-    // An election takes some tenths of a second: for so long all masters are asked often.
-    const eager = size > 1 && elsewhere.has(error.code) ? eagerRounds : 0;
-    const rounds = Math.max(0, Math.floor(tries / size) - eager);
+    const rounds = Math.floor(tries / size);
     // Who does not lead cannot say when somebody will.
     if (retryAfter === undefined || error.code === "not_leading") return backoffMs(rounds);
     return Math.max(retryAfter * 1_000, backoffMs(tries));
