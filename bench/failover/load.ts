@@ -2,7 +2,8 @@
  * Work that never stops while masters and workers die.
  *
  *   L1. Submits of one task are sent at a steady rate, whether those before them were answered or not.
- *   L2. A backlog of short tasks keeps most slots busy; long tasks run through several deaths.
+ *   L2. So are jobs of a few short tasks; long tasks run through several deaths. Together they leave slots free, so
+ *       that a start waits for its order and not for the end of another task.
  *   L3. Every acknowledged task is waited for by its client, and its result is compared with its input.
  */
 import { setTimeout as sleep } from "node:timers/promises";
@@ -18,7 +19,8 @@ export interface LoadOptions {
   readonly random: Random;
   /** One submit of one task in so many milliseconds. */
   readonly submitEveryMs: number;
-  readonly backlogs: number;
+  /** A job of short tasks in so many. */
+  readonly jobEveryMs: number;
   readonly longs: number;
 }
 
@@ -30,7 +32,7 @@ export interface Submit {
 /** Shorter than what one waits for a master to come back, so that every round finds many running. */
 const longMs = { min: 5_000, max: 15_000 };
 const shortMs = { min: 10, max: 40 };
-const backlogTasks = 60;
+export const jobTasks = 4;
 
 export class Load {
   /** Single submits, in the order in which they were acknowledged. */
@@ -44,16 +46,14 @@ export class Load {
   readonly #stopped = new AbortController();
   readonly #loops: Promise<void>[];
   readonly #waiting = new Set<Promise<void>>();
-  /** No new backlog for now. */
-  resting = false;
   #lastInput = 0;
 
   constructor(skein: Skein, options: LoadOptions) {
     this.#skein = skein;
     this.#options = options;
     this.#loops = [
-      this.#steadily(),
-      ...Array.from({ length: options.backlogs }, () => this.#again(() => this.#backlog())),
+      this.#steadily(options.submitEveryMs, () => this.#submit()),
+      this.#steadily(options.jobEveryMs, () => this.#short()),
       ...Array.from({ length: options.longs }, () => this.#again(() => this.#long())),
     ];
   }
@@ -90,12 +90,12 @@ export class Load {
     this.failures.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 
-  async #steadily(): Promise<void> {
+  async #steadily(everyMs: number, turn: () => Promise<void>): Promise<void> {
     let next = monotonicMs();
     while (!this.#stopped.signal.aborted) {
-      next += this.#options.submitEveryMs;
+      next += everyMs;
       await sleep(Math.max(0, next - monotonicMs()));
-      this.submitNow();
+      this.#keep(turn());
     }
   }
 
@@ -114,10 +114,9 @@ export class Load {
     this.#compare(handle.id, [input], [await handle.result()]);
   }
 
-  async #backlog(): Promise<void> {
-    if (this.resting) return sleep(50);
+  async #short(): Promise<void> {
     const { random } = this.#options;
-    await this.#map(this.#inputs(backlogTasks, () => between(random, shortMs.min, shortMs.max)));
+    await this.#map(this.#inputs(jobTasks, () => between(random, shortMs.min, shortMs.max)));
   }
 
   async #long(): Promise<void> {

@@ -47,7 +47,7 @@ export async function runFailover(args: readonly string[]): Promise<void> {
   const withPeer = !quick && !values["no-peers"];
   const series: Series[] = [];
   for (const engine of engines) {
-    const counts = countsOf(Math.ceil(kills / engines.length), quick ? 1 : engines.length, quick);
+    const counts = countsOf(Math.ceil(kills / engines.length));
     log(`${engine}: ${JSON.stringify(counts)}`);
     series.push(await runSeries(engine, { seed, counts, log }));
   }
@@ -65,11 +65,10 @@ export async function runFailover(args: readonly string[]): Promise<void> {
   if (broken.length > 0) process.exitCode = 1;
 }
 
-/** Of one engine, of so many. */
-function countsOf(kills: number, engines: number, quick: boolean): Counts {
-  if (quick) return { kills, stops: 1, handOvers: 2, workerKills: 1 };
-  const share = (count: number) => Math.ceil(count / engines);
-  return { kills, stops: share(20), handOvers: share(50), workerKills: share(20) };
+/** Of one engine. Rarer things are done in proportion: 200 kills in all, 20 stops, 50 hand-overs, 20 workers. */
+function countsOf(kills: number): Counts {
+  const share = (one: number) => Math.ceil(kills * one);
+  return { kills, stops: share(0.1), handOvers: share(0.25), workerKills: share(0.1) };
 }
 
 function enginesOf(text: string): Engine[] {

@@ -6,7 +6,8 @@ import { row, shortfallsOf } from "./figures.ts";
 import type { Row } from "./figures.ts";
 import type { Series } from "./series.ts";
 import { steps } from "./timeline.ts";
-import { masters, slots, submitEveryMs, workers } from "./world.ts";
+import { jobTasks } from "./load.ts";
+import { jobEveryMs, longs, masters, slots, submitEveryMs, workers } from "./world.ts";
 
 export interface Report {
   readonly date: string;
@@ -47,8 +48,8 @@ export function makeReport(
     versions,
     durability,
     load:
-      `${masters} masters, ${workers} workers of ${slots} slots; a submit every ${submitEveryMs} ms, ` +
-      "two jobs of 60 tasks of 10–40 ms and three tasks of 5–15 s at any time",
+      `${masters} masters, ${workers} workers of ${slots} slots; a submit every ${submitEveryMs} ms, a job of ` +
+      `${jobTasks} tasks of 10–40 ms every ${jobEveryMs} ms, ${longs} tasks of 5–15 s at any time; slots are free`,
     seed,
     minutes: Math.round((performance.now() - began) / 6_000) / 10,
     rows,

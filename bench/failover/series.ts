@@ -77,6 +77,7 @@ export async function runSeries(
     };
   } catch (error) {
     const lines = world.logs.since(Date.now() - 10_000);
+    log(`${engine}: ${String(error)}; what was logged last:`);
     log(lines.map(({ from, fields }) => `${from} ${JSON.stringify(fields)}`).join("\n"));
     throw error;
   }

@@ -16,10 +16,9 @@ const boundMs = 60_000;
 /** An outcome is on its way to the leader for less than this. */
 const reportMs = 2_000;
 
-/** The backlog rests: there is a free slot elsewhere for each task that must run again. */
+/** There are free slots elsewhere for what must run again (L2 of load.ts). */
 export async function killWorker(world: World): Promise<WorkerRound> {
-  const { load, notes, cluster } = world;
-  load.resting = true;
+  const { notes, cluster } = world;
   await world.settled();
   let victim: string | undefined;
   await until(async () => {
@@ -48,7 +47,6 @@ export async function killWorker(world: World): Promise<WorkerRound> {
   }, boundMs);
   notes.forget(worker);
   cluster.startWorker(worker);
-  await cluster.workersActive(2);
   const ended = notes.starts.filter(
     (run) => run.worker === worker && (run.endedAt ?? 0) > at - reportMs,
   );
@@ -57,10 +55,10 @@ export async function killWorker(world: World): Promise<WorkerRound> {
 }
 
 /** The worker that runs most long tasks, if any does; one that has only just begun may as well be between two. */
-function busiest({ notes, now }: World): string | undefined {
-  const { at } = now();
+function busiest(world: World): string | undefined {
+  const { at } = world.now();
   const counts = new Map<string, number>();
-  for (const run of notes.running()) {
+  for (const run of world.notes.running()) {
     if (at - run.at > 200) counts.set(run.worker, (counts.get(run.worker) ?? 0) + 1);
   }
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];

@@ -20,6 +20,8 @@ export const masters = 3;
 export const workers = 2;
 export const slots = 4;
 export const submitEveryMs = 25;
+export const jobEveryMs = 80;
+export const longs = 3;
 
 /** A term must be older than `limits.termMinMs`, or a cut connection proves nothing; and not always by the same. */
 const settleMs = { min: 600, max: 1_100 };
@@ -73,7 +75,7 @@ export class World implements AsyncDisposable {
     this.#etcd = parts.etcd;
     const file = join(this.cluster.dir, "notes");
     this.notes = new Notes(file);
-    const rates = { submitEveryMs, backlogs: 2, longs: 3 };
+    const rates = { submitEveryMs, jobEveryMs, longs };
     this.load = new Load(this.skein, { notes: file, random: this.random, ...rates });
   }
 
@@ -113,6 +115,9 @@ export class World implements AsyncDisposable {
     this.notes[Symbol.dispose]();
     await this.skein.close();
     await this.cluster[Symbol.asyncDispose]();
+    // Its processes do not keep this one alive, and their end is awaited.
+    const awake = setInterval(() => {}, 1_000);
     await this.#etcd?.[Symbol.asyncDispose]();
+    clearInterval(awake);
   }
 }
