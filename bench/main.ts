@@ -3,14 +3,22 @@
  *
  * Prints one table of Skein and its peers, with the durability of each column, and writes it to
  * bench/results/. What it does not measure: tasks that do something, a network between the processes, power loss.
+ *
+ * `npm run bench -- failover …`: what it costs when masters and workers die (failover/main.ts).
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { arch, cpus, release } from "node:os";
 import { parseArgs } from "node:util";
+import { runFailover } from "./failover/main.ts";
 import { runPeers } from "./peers/peers.ts";
 import { formatPeers } from "./peers/table.ts";
 import type { PeerRow } from "./peers/model.ts";
 import { queued, roundTrip, submits, throughput } from "./skein.ts";
+
+if (process.argv[2] === "failover") {
+  await runFailover(process.argv.slice(3));
+  process.exit();
+}
 
 const { values } = parseArgs({
   options: {

@@ -1,15 +1,19 @@
 /**
- * The main job: render a film on a cluster, and lose a worker on the way.
+ * The main job: render a film on a cluster, and lose a worker on the way, and the leader too if asked.
  *
- * Starts one master and some workers as processes, maps a path tracer over the tiles of all frames, kills a
- * worker with SIGKILL at the half, reduces the tiles to one GIF, and checks what came out. The summary is
- * read back from the cluster.
+ * Starts masters and workers as processes, maps a path tracer over the tiles of all frames, kills a worker with
+ * SIGKILL near the half, then the master that leads, reduces the tiles to one GIF, and checks what came out. The
+ * summary is read back from the cluster.
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { connect } from "skein";
 import type { JobHandle, JobView, Skein } from "skein";
+import { killLeader, killWorker, plural } from "./blows.ts";
+import type { Blow } from "./blows.ts";
+import { gapOf } from "./gap.ts";
+import type { Gap } from "./gap.ts";
 import { parseOptions, usage } from "./options.ts";
 import type { DemoOptions } from "./options.ts";
 import { ProgressLine } from "./progress-line.ts";
@@ -36,65 +40,82 @@ async function film(options: DemoOptions, dataDir: string): Promise<number> {
   const { frames, size } = options.film;
   const tiles = tilesOf(options.film);
   console.log(`A film of ${frames} frames, ${size}×${size}: ${tiles.length} tiles to render.`);
-  await using skein = await connect({ dataDir, workers: options.workers });
-  console.log(`A master and ${options.workers} workers run on this machine.`);
+  await using skein = await connect({
+    dataDir,
+    workers: options.workers,
+    masters: options.masters,
+  });
+  const masters = options.masters === 1 ? "A master" : `${options.masters} masters`;
+  console.log(`${masters} and ${options.workers} workers run on this machine.`);
   const began = performance.now();
   const map = await skein.map(renderTileTask, tiles, { queue: "film", labels: { film: "bunny" } });
-  const victim = await watch(skein, map, tiles.length);
+  const leaderBlow = { at: 0.6, fall: killLeader };
+  const blows = [{ at: 0.4, fall: killWorker }, ...(options.killLeader ? [leaderBlow] : [])];
+  const [worker = "?", master] = await watch(skein, map, tiles.length, blows);
   const reduce = await skein.submit(assembleFilm, { tiles: map.outputs }, { queue: "film" });
   const { file } = await reduce.result();
   const wallMs = performance.now() - began;
   const path = resolve(options.output);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, Buffer.from(file, "base64"));
+  const gap = master === undefined ? undefined : await gapOf(skein, map, worker);
   const problems = [
     ...(await checkOutcomes(map, tiles.length)),
+    ...(gap && gap.restarted > 0
+      ? [`${gap.restarted} attempts were restarted by the new leader`]
+      : []),
     ...checkFrames(Buffer.from(file, "base64"), frames),
   ];
-  summarise(await map.view(), await skein.job(reduce.id).view(), { wallMs, path, victim });
+  const run = { wallMs, path, worker, master, gap };
+  summarise(await map.view(), await skein.job(reduce.id).view(), run);
   for (const problem of problems) console.log(`✖ ${problem}`);
   if (problems.length > 0) return 1;
-  console.log(`✔ every task has one outcome, every frame is in its place`);
+  const kept = gap ? ", no running attempt was restarted by the leader's death" : "";
+  console.log(`✔ every task has one outcome, every frame is in its place${kept}`);
   return 0;
 }
 
-/** Shows the map until it has ended; kills a worker when half is done. Returns the worker's id. */
-async function watch(skein: Skein, map: JobHandle<unknown>, total: number): Promise<string> {
+/** Shows the map until it has ended; each blow falls when its time has come. Returns whom they hit. */
+async function watch(
+  skein: Skein,
+  map: JobHandle<unknown>,
+  total: number,
+  blows: readonly Blow[],
+): Promise<string[]> {
   const line = new ProgressLine(total);
-  let victim = "";
+  const hit: string[] = [];
   for await (const progress of map.progress({ every: 200 })) {
     line.show(progress);
-    if (victim !== "" || progress.done < total / 2) continue;
-    const { items } = await skein.client.workers();
-    const worker =
-      items.find(({ state, assigned }) => state === "active" && assigned > 0) ?? items[0];
-    if (!worker) throw new Error("there is no worker to kill");
-    process.kill(worker.pid, "SIGKILL");
-    victim = worker.id;
-    line.note(
-      `Killed worker ${worker.id} (process ${worker.pid}) with SIGKILL; it had ${plural(worker.assigned, "task")}.`,
-    );
+    const blow = blows[hit.length];
+    if (blow === undefined || progress.done < total * blow.at) continue;
+    const { id, text } = await blow.fall(skein);
+    hit.push(id);
+    line.note(text);
   }
   line.end();
-  return victim;
+  return hit;
 }
 
-function summarise(
-  map: JobView,
-  reduce: JobView,
-  run: { readonly wallMs: number; readonly path: string; readonly victim: string },
-): void {
+interface Run {
+  readonly wallMs: number;
+  readonly path: string;
+  readonly worker: string;
+  /** The master that was killed, if one was, and what that cost. */
+  readonly master: string | undefined;
+  readonly gap: Gap | undefined;
+}
+
+function summarise(map: JobView, reduce: JobView, run: Run): void {
   const runMs = map.runMs + reduce.runMs;
+  const lost = plural(map.attemptsLost + reduce.attemptsLost, "attempt");
   const rows = [
     [
       "tasks",
       `${map.tasks + reduce.tasks} (${map.counts.succeeded + reduce.counts.succeeded} succeeded)`,
     ],
     ["attempts", `${map.attempts + reduce.attempts}`],
-    [
-      "lost with a worker",
-      `${plural(map.attemptsLost + reduce.attemptsLost, "attempt")} on ${run.victim}, restarted elsewhere`,
-    ],
+    ["lost with a worker", `${lost} on ${run.worker}, restarted elsewhere`],
+    ...(run.gap ? gapRows(run.master ?? "?", run.gap) : []),
     ["wall time", `${(run.wallMs / 1000).toFixed(1)} s`],
     ["run time of all tasks", `${(runMs / 1000).toFixed(1)} s`],
     ["speed-up", `${(runMs / run.wallMs).toFixed(2)} ×`],
@@ -105,8 +126,14 @@ function summarise(
   console.log();
 }
 
-function plural(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? "" : "s"}`;
+function gapRows(master: string, gap: Gap): string[][] {
+  const { leader, term, ms, electedMs, ranThrough, restarted } = gap;
+  return [
+    ["leader killed", `${master}; ${leader} leads in term ${term}`],
+    ["gap", `${ms} ms from the last outcome before to the first start after`],
+    ["", `(${leader} was elected after ${electedMs} ms)`],
+    ["ran through it", `${plural(ranThrough, "attempt")}; ${restarted} restarted`],
+  ];
 }
 
 process.exitCode = await main().catch((error: unknown) => {

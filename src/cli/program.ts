@@ -85,6 +85,18 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import("./commands/status.ts")).defineStatus,
     },
   ],
+  "Keep it:": [
+    {
+      name: "backup",
+      summary: "pack the whole cluster into a file",
+      load: async () => (await import("./commands/backup.ts")).defineBackup,
+    },
+    {
+      name: "restore",
+      summary: "a new data directory from a backup",
+      load: async () => (await import("./commands/backup.ts")).defineRestore,
+    },
+  ],
   "About skein:": [
     {
       name: "version",

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { delay } from "../lib/abort.ts";
+import type { MastersView, StatusView } from "../protocol/views.ts";
 
 const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const { SKEIN_URL: _url, SKEIN_TOKEN: _token, ...plainEnv } = process.env;
@@ -63,8 +64,8 @@ describe("a cluster on this machine", () => {
 
   test("lets running tasks end on Ctrl-C, and goes on where it was", async () => {
     await using up = await startUp("c", []);
-    const running = skein("c", ["run", "--", "sh", "-c", "echo go; sleep 1.5; echo done"]);
-    await delay(1_000);
+    const running = skein("c", ["run", "--", "sh", "-c", "echo go; sleep 3; echo done"]);
+    await untilRunning("c");
     up.child.kill("SIGINT");
     expect(await running).toMatchObject({ code: 0, stdout: "go\ndone\n" });
     expect(await up.exit()).toBe(0);
@@ -105,6 +106,40 @@ describe("a cluster on this machine", () => {
   });
 });
 
+describe("a cluster of three masters", () => {
+  test("says who died and how to start it again, works on, and ends without an election", async () => {
+    await using up = await startUp("g", ["--masters", "3"]);
+    expect(up.ready.masters.map(({ id }) => id)).toEqual(["m1", "m2", "m3"]);
+    const leaderIn = async () => {
+      const { stdout } = await skein("g", ["master", "list", "--json"]);
+      const { items, term } = JSON.parse(stdout) as MastersView;
+      return { id: items.find(({ state }) => state === "leading")?.id, term };
+    };
+    const before = await leaderIn();
+    const dead = up.ready.masters.find(({ id }) => id === before.id);
+    process.kill(dead?.pid ?? 0, "SIGKILL");
+    await up.says(new RegExp(`The master ${before.id} \\(pid \\d+\\) ended: killed by SIGKILL`));
+    await up.says(new RegExp(`skein master --data \\S+ --id ${before.id} --port \\d+`));
+    expect(await skein("g", ["run", "--", "echo", "hi"])).toMatchObject({
+      code: 0,
+      stdout: "hi\n",
+    });
+    const after = await leaderIn();
+    expect(after.id).not.toBe(before.id);
+    const { stdout } = await skein("g", ["status"]);
+    expect(stdout).toContain("Can lose 1 of 2 masters, and no machine");
+
+    up.child.kill("SIGTERM");
+    expect(await up.exit()).toBe(0);
+    expect(up.pids().filter(isAlive)).toEqual([]);
+    // Started again, the first election is of the next term: nobody was elected while they ended.
+    await using again = await startUp("g", []);
+    expect((await leaderIn()).term).toBe(after.term + 1);
+    again.child.kill("SIGTERM");
+    expect(await again.exit()).toBe(0);
+  });
+});
+
 interface Ran {
   readonly code: number | null;
   readonly stdout: string;
@@ -127,8 +162,17 @@ async function skein(name: string, args: readonly string[]): Promise<Ran> {
   return { code, stdout, stderr };
 }
 
+async function untilRunning(name: string): Promise<void> {
+  for (let i = 0; i < 50; i++) {
+    const { stdout } = await skein(name, ["status", "--json"]);
+    if ((JSON.parse(stdout) as StatusView).tasks.assigned > 0) return;
+  }
+  throw new Error("no task was started");
+}
+
 interface ReadyLine {
   readonly url: string;
+  readonly masters: readonly { readonly id: string; readonly pid: number }[];
   readonly pids: {
     readonly master: number;
     readonly workers: readonly { readonly id: string; readonly pid: number }[];
@@ -149,7 +193,7 @@ async function startUp(name: string, more: readonly string[]) {
     child,
     ready,
     exit: () => exited,
-    pids: () => [ready.pids.master, ...ready.pids.workers.map(({ pid }) => pid)],
+    pids: () => [...ready.masters, ...ready.pids.workers].map(({ pid }) => pid),
     says: async (pattern: RegExp) => {
       for (let i = 0; i < 100 && !pattern.test(stderr); i++) await delay(50);
       expect(stderr).toMatch(pattern);

@@ -9,11 +9,16 @@
 //   C4. An aborted signal is thrown as it is, at once.
 //   C5. With several masters each read asks for at least what an answer before it rested on (`atLeast`): so a
 //       master that is behind shows no past, and not even what this client did itself is missed there.
+//   C6. With several masters one that falls silent is left as if its connections were cut (vigil.ts), also by calls
+//       that may wait long and by streams.
 
 import { MasterList } from "./master-list.ts";
+import { addresses } from "./paths.ts";
 import { errorKinds, fromProblem, SkeinError } from "../protocol/errors.ts";
 import type { ErrorCode, Problem } from "../protocol/errors.ts";
 import type { Transport, TransportResponse } from "./transport.ts";
+import { Vigil } from "./vigil.ts";
+import type { Watch } from "./vigil.ts";
 import { backoffMs, pause, reasonOf } from "./wait.ts";
 
 export interface CallOptions {
@@ -33,6 +38,8 @@ export interface CallRequest {
   /** Idempotency-Key. */
   readonly key?: string | undefined;
   readonly silenceMs?: number;
+  /** Its answer is a stream: whoever reads it goes on to wait for that master. */
+  readonly streams?: boolean;
 }
 
 export interface CallerOptions {
@@ -57,6 +64,7 @@ export class Caller {
   readonly #transport: Transport;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #retryMs: number;
+  readonly #vigil: Vigil | undefined;
   /** The highest index that an answer rested on. */
   #seen = 0;
 
@@ -65,6 +73,8 @@ export class Caller {
     this.#transport = transport;
     this.#headers = { authorization: `Bearer ${token}` };
     this.#retryMs = retryMs ?? retryMsDefault;
+    const { aside } = transport;
+    this.#vigil = aside && new Vigil((master, signal) => this.#askWhether(aside, master, signal));
   }
 
   /** Addresses of more masters, as one of them knows them. */
@@ -102,6 +112,7 @@ export class Caller {
   ): Promise<Tried<T>> {
     const { signal } = options;
     const master = this.#masters.current;
+    const guard = this.#guard(master, signal);
     const { method, body } = request;
     let headers = request.headers ? { ...this.#headers, ...request.headers } : this.#headers;
     if (request.key !== undefined) headers = { ...headers, "idempotency-key": request.key };
@@ -111,11 +122,15 @@ export class Caller {
         url: master + this.#pathOf(request, options),
         headers,
         body,
-        signal,
+        signal: guard.signal,
         silenceMs: request.silenceMs ?? silenceMsDefault,
       });
+      guard.watch?.heard();
       this.#seen = Math.max(this.#seen, Number(response.header("skein-index")) || 0);
-      if (response.status < 300) return { ok: true, value: await read(response) };
+      if (response.status < 300) {
+        const body = request.streams ? this.#guarded(master, response.body, guard.lost) : undefined;
+        return { ok: true, value: await read(body ? { ...response, body } : response) };
+      }
       return this.#refused(master, await readProblem(response, this.#masters.size > 1));
     } catch (error) {
       if (signal?.aborted) throw reasonOf(signal);
@@ -124,6 +139,47 @@ export class Caller {
       const why = error instanceof Error ? messageOf(error) : String(error);
       const message = `${master} does not answer: ${why}`;
       return { ok: false, error: new SkeinError("unreachable", message, { cause: error }) };
+    } finally {
+      guard.watch?.end();
+    }
+  }
+
+  async #askWhether(aside: Transport, master: string, signal: AbortSignal): Promise<void> {
+    const url = master + addresses.version[1];
+    const request = { method: "GET", url, headers: this.#headers, body: undefined };
+    const response = await aside({ ...request, signal, silenceMs: silenceMsDefault });
+    await response.text();
+  }
+
+  /** C6. */
+  #guard(master: string, signal: AbortSignal | undefined): Guard {
+    const vigil = this.#vigil;
+    if (!vigil || this.#masters.size === 1) return { signal, watch: undefined, lost: undefined };
+    const silent = new AbortController();
+    const lost = () => {
+      this.#masters.leave(master);
+      silent.abort(new Error("it has fallen silent"));
+    };
+    return {
+      signal: signal ? AbortSignal.any([signal, silent.signal]) : silent.signal,
+      watch: vigil.watch(master, lost),
+      lost,
+    };
+  }
+
+  async *#guarded(
+    master: string,
+    body: AsyncIterable<Uint8Array>,
+    lost: (() => void) | undefined,
+  ): AsyncGenerator<Uint8Array> {
+    const watch = lost && this.#vigil?.watch(master, lost);
+    try {
+      for await (const chunk of body) {
+        watch?.heard();
+        yield chunk;
+      }
+    } finally {
+      watch?.end();
     }
   }
 
@@ -158,6 +214,13 @@ export class Caller {
     if (retryAfter === undefined || error.code === "not_leading") return backoffMs(rounds);
     return Math.max(retryAfter * 1_000, backoffMs(tries));
   }
+}
+
+interface Guard {
+  readonly signal: AbortSignal | undefined;
+  /** None where there is no other master to go to. */
+  readonly watch: Watch | undefined;
+  readonly lost: (() => void) | undefined;
 }
 
 /** Another master may do better. */

@@ -334,7 +334,7 @@ function submitBody(submit: SubmitInput | LinesSubmit): AskRequest {
 function streamCalls(caller: Caller) {
   const open = (path: string, options: CallOptions, headers: Readonly<Record<string, string>>) =>
     caller.call<TransportResponse>(
-      { method: "GET", path, headers, silenceMs: streamSilenceMs },
+      { method: "GET", path, headers, silenceMs: streamSilenceMs, streams: true },
       options,
       async (response) => response,
     );

@@ -24,7 +24,14 @@ export interface TransportResponse {
   bytes(): Promise<Uint8Array>;
 }
 
-export type Transport = (request: TransportRequest) => Promise<TransportResponse>;
+export interface Transport {
+  (request: TransportRequest): Promise<TransportResponse>;
+  /**
+   * Sends on a connection of its own, behind no other request: so that a master can be asked whether it lives while
+   * all connections to it wait. Without it a silent master is noticed by `silenceMs` only.
+   */
+  readonly aside?: Transport;
+}
 
 /**
  * Sends through the platform's `fetch`: for browsers and other runtimes. In Node it doubles a call's

@@ -315,3 +315,44 @@ export type Entry =
   | Trimmed;
 
 export type EntryKind = Entry["kind"];
+
+/** The version of each kind that this build can read (L11). */
+const versions: Readonly<Record<EntryKind, number>> = {
+  elected: 1,
+  renewed: 1,
+  resigned: 1,
+  masterJoined: 1,
+  masterLeft: 1,
+  featureLevel: 1,
+  digest: 1,
+  jobCreated: 1,
+  partAdded: 1,
+  jobClosed: 1,
+  jobStopping: 1,
+  swept: 1,
+  woken: 1,
+  retired: 1,
+  forgotten: 1,
+  assigned: 1,
+  outcomes: 1,
+  attemptFailed: 1,
+  released: 1,
+  unassigned: 1,
+  reported: 1,
+  workerRegistered: 1,
+  workerChanged: 1,
+  workerLost: 1,
+  workerForgotten: 1,
+  braked: 1,
+  reserved: 1,
+  queueSet: 1,
+  keysForgotten: 1,
+  payloadsFreed: 1,
+  snapshotTaken: 1,
+  trimmed: 1,
+};
+
+/** Whether this build knows what an entry means; one that it does not know must not be passed over. */
+export function canRead({ kind, v }: { readonly kind: string; readonly v: number }): boolean {
+  return Object.hasOwn(versions, kind) && v <= versions[kind as EntryKind];
+}

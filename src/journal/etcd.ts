@@ -131,6 +131,15 @@ export class EtcdJournal implements Journal {
   }
 
   /** Why the last trim could not free what it deleted; the next one tries again. */
+  get notes(): readonly string[] {
+    return this.settings.notes;
+  }
+
+  members(): number | undefined {
+    const { members } = this.settings;
+    return members === 0 ? undefined : members;
+  }
+
   get compactTrouble(): Error | undefined {
     return this.#compactTrouble;
   }

@@ -13,6 +13,8 @@ export type HaltKind =
   | "head_went_back"
   /** Bytes are not what was written. */
   | "corrupt"
+  /** A newer version wrote what this one cannot read (L11). */
+  | "newer_version"
   /** The index was trimmed away; load a snapshot instead. */
   | "trimmed"
   /** The disk did not take or give bytes; what it holds now is unknown until it is reopened. */

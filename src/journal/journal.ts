@@ -112,6 +112,8 @@ export interface Journal extends AsyncDisposable {
   /** Drops every index < `below`, in slices, and never the head. */
   trim(below: number): Promise<void>;
   usage(): Promise<JournalUsage>;
+  /** What whoever runs the engine should know, found when it was opened: whole sentences. */
+  readonly notes?: readonly string[];
   /** Of an engine with members of its own, of which a majority must live: how many there are. */
   members?(): number | undefined;
   /** Walks the chain from `from` (default: the oldest kept); throws the halt that fits. */

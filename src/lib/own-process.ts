@@ -23,6 +23,11 @@ export function isAlive({ pid, started, machine }: ProcessName): boolean {
   return machine === bootId() && startOf(pid) === started;
 }
 
+/** Whether this process is known to have ended: it ran on this machine since its last boot, and does not now. */
+export function hasEnded(name: ProcessName): boolean {
+  return name.machine === bootId() && !isAlive(name);
+}
+
 /** Whether exactly this process lives here and is stopped (SIGSTOP, a debugger): it does nothing until it is told to. */
 export function isStopped(name: ProcessName): boolean {
   return isAlive(name) && fieldsOf(name.pid)?.[0] === "T";

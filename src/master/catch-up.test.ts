@@ -33,7 +33,7 @@ beforeAll(async () => {
   const dataDir = join(root, "source");
   const snapshotEvery = { batches: 8 };
   source = await startMaster({ dataDir, port: 0, log: silentLog, snapshotEvery });
-  from = join(dataDir, "master");
+  from = join(dataDir, "masters", "m1");
   const snapshots = async () => (await listSnapshots(join(from, "snapshots"))).length;
   do await submit();
   while ((await snapshots()) < 2);
@@ -120,7 +120,7 @@ async function followOn(): Promise<void> {
   await using history = await openHistory({ dir: join(dir, "history"), journalId, retain });
   expect(history.oldest()?.index).toBe(1);
   expect(history.lacks()).toEqual([]);
-  await using own = await openJournal(`sqlite:${join(from, "journal.db")}`);
+  await using own = await openJournal(`sqlite:${join(root, "source", "journal.db")}`);
   const options = { dir, journal: own, archive, history, log };
   await using keeper = new SnapshotKeeper(options);
   const snapshot = (indexMax: number) => keeper.load(indexMax);

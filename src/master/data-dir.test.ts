@@ -70,3 +70,27 @@ test("a master that has let go takes nothing from the next one", () => {
   expect(() => openDataDir({ root, id: "m1" })).toThrow(/works in/);
   second.release();
 });
+
+test("a token that is given wins over the directory's, and is written where there is none", () => {
+  const given = "x".repeat(40);
+  const first = openDataDir({ root, id: "m1", token: given });
+  expect(first).toMatchObject({ token: given, tokenDiffers: false });
+  expect(readFileSync(join(root, "token"), "utf8")).toBe(`${given}\n`);
+  const second = openDataDir({ root, id: "m2", token: "y".repeat(40) });
+  expect(second).toMatchObject({ token: "y".repeat(40), tokenDiffers: true });
+  const third = openDataDir({ root, id: "m3" });
+  expect(third.token).toBe(given);
+  expect(() => openDataDir({ root, id: "m4", token: "short" })).toThrow(/SKEIN_TOKEN has fewer/);
+  for (const dir of [first, second, third]) dir.release();
+});
+
+test("masters of one directory find each other's addresses", () => {
+  const [first, second] = ["m1", "m2"].map((id) => openDataDir({ root, id }));
+  first?.publish("http://127.0.0.1:1");
+  expect([first?.others(), second?.others()]).toEqual([[], ["http://127.0.0.1:1"]]);
+  expect(() => openDataDir({ root, id: "m2" })).toThrow(/as m2: process/);
+  expect(() => openDataDir({ root, id: "../m3" })).toThrow(/no id of a master/);
+  first?.release();
+  expect(second?.others()).toEqual([]);
+  second?.release();
+});

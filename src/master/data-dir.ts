@@ -27,6 +27,8 @@ export interface DataDir {
   /** The journal of all masters of this directory. */
   readonly journal: string;
   readonly token: string;
+  /** The directory's own token is another: who reads it is refused by this master. */
+  readonly tokenDiffers: boolean;
   /** Addresses that other masters have left here: they may have ended. */
   others(): readonly string[];
   /** Says where this master listens, for whoever can read this directory. */
@@ -53,7 +55,7 @@ export function openDataDir({ root, id, token }: DataDirOptions): DataDir {
     });
   }
   try {
-    return taken({ root, id, own, token: findToken(join(root, "token"), token) }, lock);
+    return taken({ root, id, own, ...findToken(join(root, "token"), token) }, lock);
   } catch (error) {
     lock.release();
     throw error;
@@ -61,16 +63,15 @@ export function openDataDir({ root, id, token }: DataDirOptions): DataDir {
 }
 
 function taken(
-  { root, id, own, token }: Pick<DataDir, "root" | "own" | "token"> & { readonly id: string },
+  { id, ...dir }: Pick<DataDir, "root" | "own" | "token" | "tokenDiffers"> & { id: string },
   lock: FileLock,
 ): DataDir {
+  const { root } = dir;
   const address = addressFile(root, id);
   let released = false;
   return {
-    root,
-    own,
+    ...dir,
     journal: join(root, "journal.db"),
-    token,
     others: () =>
       leftAddresses(root)
         .filter((left) => left.id !== id)
@@ -90,7 +91,10 @@ function taken(
 }
 
 /** The file is made with the token that was given too: whoever reads this directory is to be let in. */
-function findToken(file: string, given: string | undefined): string {
+function findToken(
+  file: string,
+  given: string | undefined,
+): Pick<DataDir, "token" | "tokenDiffers"> {
   const fresh = given ?? randomBytes(32).toString("base64url");
   if (given !== undefined) checkToken(given, "SKEIN_TOKEN", "Set a longer one");
   try {
@@ -98,9 +102,10 @@ function findToken(file: string, given: string | undefined): string {
   } catch (error) {
     if (!isCode(error, "EEXIST")) throw error;
   }
-  const token = given ?? readWritten(file);
-  checkToken(token, file, "Delete the file; a new token is made at the next start");
-  return token;
+  const written = readWritten(file);
+  if (given !== undefined) return { token: given, tokenDiffers: written !== given };
+  checkToken(written, file, "Delete the file; a new token is made at the next start");
+  return { token: written, tokenDiffers: false };
 }
 
 /** Another master, started at the same time, may have made the file and not yet filled it. */

@@ -16,7 +16,7 @@
 import type { Effect } from "../core/effect.ts";
 import { refuse } from "../core/refusal.ts";
 import type { Refusal } from "../core/refusal.ts";
-import type { State } from "../core/state.ts";
+import type { Leader, State } from "../core/state.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
@@ -35,6 +35,9 @@ export interface LeadershipPorts {
   headAt(): number;
   /** Live standbys of this leader. */
   live(): readonly Standby[];
+  /** Proof that the process of this leader, which has this master's id, is gone. */
+  readonly hasEnded: (leader: Leader) => boolean;
+  readonly halt: (why: Error) => void;
   /** Whether the others could take over from this process if it were stopped, but not dead. */
   survivesStopped(): boolean;
 }
@@ -74,7 +77,12 @@ export class Leadership {
 
   /** The state stands at the head of the journal: from here on this master may stand. */
   start(): void {
-    this.#ports.loop.peek((state) => this.rebuilt(state));
+    const { loop, identity } = this.#ports;
+    loop.peek((state) => {
+      // Whoever had this id before has ended, or this one would not have been let in (L4).
+      if (state.leader?.id === identity.id) this.#stand("own");
+      else this.rebuilt(state);
+    });
     this.#tick();
   }
 
@@ -102,7 +110,7 @@ export class Leadership {
     this.#termAt = clock.now();
     if (state.leader === null && state.term === 0) this.#stand("nobody");
     else if (state.leader === null) this.#wait(state, "");
-    else if (state.leader.id === identity.id) this.#standAsOwn(state.leader);
+    else if (state.leader.id === identity.id) this.#electedAsThis(state.leader);
   }
 
   /** The process that leads in this term has ended, or leads no more (L4). */
@@ -114,25 +122,34 @@ export class Leadership {
     this.#goneIn = term;
     // Up to here batches prove nothing: they were in the journal when it went.
     this.#ports.look((answered) => {
-      const sameTerm = loop.peek((state) => state.term) === term;
-      if (!answered || !sameTerm) return;
+      // One that has resigned has named its successor: the rule of that goes first.
+      const leads = loop.peek((state) => state.term === term && state.leader !== null);
+      if (!answered || !leads) return;
       log.warn("the leader is gone", { term });
       this.#afterGone = 0;
       this.#stand("gone");
     });
   }
 
-  #elected({ term, leader }: State): void {
+  #elected({ term, leader, index }: State): void {
     this.#resigned = null;
     this.#termAt = this.#ports.clock.now();
     if (this.#cause !== null) this.#giveUp(`term ${term} has begun`);
-    this.#ports.log.info("a leader is elected", { term, leader: leader?.id });
-    if (leader?.id === this.#ports.identity.id) this.#standAsOwn(leader);
+    this.#ports.log.info("a leader is elected", { term, leader: leader?.id, index });
+    if (leader?.id === this.#ports.identity.id) this.#electedAsThis(leader);
   }
 
-  /** An earlier life of this master was elected: nobody leads, and no one else can know it so soon (L4). */
-  #standAsOwn({ incarnation }: Pick<LoopIdentity, "incarnation">): void {
-    if (incarnation !== this.#ports.identity.incarnation) this.#stand("own");
+  /**
+   * Elected under this master's id. If it is not this process, it is an earlier life of it, whose append landed late;
+   * or another process has this id, and the two would depose each other for ever.
+   */
+  #electedAsThis(leader: Leader): void {
+    const { identity, halt, hasEnded } = this.#ports;
+    if (leader.incarnation === identity.incarnation) return;
+    if (hasEnded(leader)) return this.#stand("own");
+    const where = leader.addresses.join(", ") || "an unknown address";
+    const what = `another process runs as master ${identity.id}, at ${where}, and was elected`;
+    halt(new Error(`${what}: start one of the two with another --id`));
   }
 
   #hasResigned(state: State, { from, to }: Extract<Effect, { kind: "resigned" }>): void {
@@ -257,8 +274,8 @@ export class Leadership {
 
   /** How old this master's state may be, in ms: since a read that found nothing more, or a good append (L5). */
   newsAgeMs(): number {
-    const { clock, loop, headAt } = this.#ports;
-    const asOf = loop.leads ? loop.goodAt : headAt();
+    const { clock, loop } = this.#ports;
+    const asOf = loop.leads ? loop.goodAt : this.#ports.headAt();
     return Math.max(0, Math.floor(clock.now() - asOf));
   }
 

@@ -16,8 +16,8 @@ export interface LogAsk {
 export interface LogListener {
   /** Bytes of log records (see protocol/log-record.ts) from `offset`. */
   readonly onChunk: (offset: number, bytes: Uint8Array) => void;
-  /** No more comes: all was sent, or `problem` says why not. */
-  readonly onEnd: (problem?: string) => void;
+  /** No more comes: all was sent, or `problem` says why not; `away`: that may change, the worker is not here. */
+  readonly onEnd: (problem?: string, away?: boolean) => void;
 }
 
 interface Following {
@@ -41,7 +41,7 @@ export class LogRelay {
     const message: LogRequest = { kind: "logRequest", request, ...rest };
     this.#following.set(request, { worker, listener });
     if (!this.#send(worker, message)) {
-      this.#end(request, "the worker that ran it is not connected");
+      this.#end(request, "the worker that ran it is not connected", true);
     }
     return () => {
       if (this.#following.delete(request)) this.#send(worker, { kind: "logStop", request });
@@ -58,13 +58,13 @@ export class LogRelay {
   /** The worker's session is gone: its followers are told. */
   gone(worker: number): void {
     for (const [request, following] of [...this.#following]) {
-      if (following.worker === worker) this.#end(request, "the worker's session was cut");
+      if (following.worker === worker) this.#end(request, "the worker's session was cut", true);
     }
   }
 
-  #end(request: number, problem?: string): void {
+  #end(request: number, problem?: string, away = false): void {
     const following = this.#following.get(request);
     this.#following.delete(request);
-    following?.listener.onEnd(problem);
+    following?.listener.onEnd(problem, away);
   }
 }

@@ -75,7 +75,11 @@ export class Loop {
     this.#ports = ports;
     this.#replica = new Replica(grounded, ports.clock, ports.log);
     this.#appender = new Appender(ports);
-    this.#pump = new Pump(ports.clock, ports.defer, () => this.#turn());
+    this.#pump = new Pump(
+      ports.clock,
+      (fire) => ports.defer(fire),
+      () => this.#turn(),
+    );
     this.#inbox = new Inbox(ports.clock, () => !this.#leads && !this.#halted);
     const { clock, log } = ports;
     this.#candidacy = new Candidacy({

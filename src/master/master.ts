@@ -88,6 +88,10 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   await using opening = new Closer();
   const dir = openDataDir({ root: dataDir, id, token });
   opening.defer(() => dir.release());
+  if (dir.tokenDiffers) {
+    const why = "the token that was given wins; programs that read the file are refused";
+    options.log.warn("the data directory has another token", { file: join(dataDir, "token"), why });
+  }
   const kept = await openKept(options, dir, opening);
   const stopped = oneReason();
   const halt = (why: Error) => {
@@ -112,6 +116,7 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
   const { log } = options;
   const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
+  for (const note of journal.notes ?? []) log.warn("about the journal's engine", { note });
   const { journalId } = journal;
   // Before any of what it may copy is opened.
   const others = {

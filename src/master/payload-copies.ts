@@ -60,7 +60,7 @@ export class PayloadCopies {
   /** They need not be secured. */
   areSecure(hashes: readonly string[]): boolean {
     const { payloads } = this.#options;
-    return hashes.every((hash) => payloads.has(hash) && this.#spread.isSpread(hash));
+    return hashes.every((hash) => payloads.has(hash)) && this.#spread.areSpread(hashes);
   }
 
   /** `PeersPorts.onHave`. */

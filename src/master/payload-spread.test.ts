@@ -54,7 +54,7 @@ test("with standbys one of them must have it, whichever is first; then it is kno
   spread.had(c as Standby, ["y"], 10);
   clock.pass(1);
   expect(await outcome(spreading)).toBe("done");
-  expect(spread.isSpread("x")).toBe(true);
+  expect(spread.areSpread(["x"])).toBe(true);
   expect(await outcome(spread.spread(["x", "y"]))).toBe("done");
   expect(asked).toHaveLength(2);
 });
@@ -80,16 +80,16 @@ test("when the last standby ceases to live one copy is enough", async () => {
 test("a copy on a standby that lives no more counts no more", async () => {
   const [b] = (live = [standby("b")]);
   spread.had(b as Standby, ["x"], 10);
-  expect(spread.isSpread("x")).toBe(true);
+  expect(spread.areSpread(["x"])).toBe(true);
   live = [standby("c")];
-  expect(spread.isSpread("x")).toBe(false);
+  expect(spread.areSpread(["x"])).toBe(false);
 });
 
 test("what was freed and stored anew is asked for after the entry that freed it", async () => {
   const [b] = (live = [standby("b")]);
   spread.had(b as Standby, ["x"], 10);
   spread.freed(12, ["x"]);
-  expect(spread.isSpread("x")).toBe(false);
+  expect(spread.areSpread(["x"])).toBe(false);
   const spreading = spread.spread(["x"]);
   expect(asked).toEqual(["b x after 12"]);
   // This was said of the bytes that are deleted with entry 12.

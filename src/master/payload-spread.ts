@@ -19,7 +19,7 @@ export interface PayloadSpreadOptions {
 }
 
 interface Waiting {
-  readonly hashes: Set<string>;
+  hashes: readonly string[];
   readonly until: number;
   readonly done: (error?: Error) => void;
 }
@@ -45,20 +45,19 @@ export class PayloadSpread {
 
   /** Resolves once enough live masters have all of them; rejects with `stalled` when that takes too long. */
   spread(hashes: readonly string[]): Promise<void> {
-    const missing = hashes.filter((hash) => !this.isSpread(hash));
+    const missing = this.#notSpread(hashes);
     if (missing.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const until = this.#options.clock.now() + limits.payloadSpreadMs;
       const done = (error?: Error) => (error ? reject(error) : resolve());
-      this.#waiting.add({ hashes: new Set(missing), until, done });
+      this.#waiting.add({ hashes: missing, until, done });
       this.#look();
     });
   }
 
-  /** Beside this master's own copy. */
-  isSpread(hash: string): boolean {
-    const live = this.#options.peers.live();
-    return live.length === 0 || live.some((standby) => this.#has(standby, hash));
+  /** Beside this master's own copies. */
+  areSpread(hashes: readonly string[]): boolean {
+    return this.#notSpread(hashes).length === 0;
   }
 
   /** `PeersPorts.onHave`. */
@@ -92,6 +91,14 @@ export class PayloadSpread {
     this.#waiting.clear();
   }
 
+  /** Those that no live standby has; none when there is none. */
+  #notSpread(hashes: readonly string[]): readonly string[] {
+    if (hashes.length === 0) return hashes;
+    const live = this.#options.peers.live();
+    if (live.length === 0) return [];
+    return hashes.filter((hash) => !live.some((standby) => this.#has(standby, hash)));
+  }
+
   #has({ incarnation }: Standby, hash: string): boolean {
     return this.#known.get(incarnation)?.has(hash) ?? false;
   }
@@ -109,10 +116,11 @@ export class PayloadSpread {
   #look(): void {
     const now = this.#options.clock.now();
     for (const waiting of this.#waiting) {
-      for (const hash of waiting.hashes) if (this.isSpread(hash)) waiting.hashes.delete(hash);
-      if (waiting.hashes.size > 0 && now < waiting.until) continue;
+      waiting.hashes = this.#notSpread(waiting.hashes);
+      const { hashes, until, done } = waiting;
+      if (hashes.length > 0 && now < until) continue;
       this.#waiting.delete(waiting);
-      waiting.done(waiting.hashes.size > 0 ? stalled(waiting.hashes.size) : undefined);
+      done(hashes.length > 0 ? stalled(hashes.length) : undefined);
     }
     if (this.#waiting.size === 0) return this.#forget();
     this.#ask(now);
@@ -122,7 +130,7 @@ export class PayloadSpread {
   /** All of them: each will need it, and the first one that has it is enough. */
   #ask(now: number): void {
     const { peers } = this.#options;
-    const wanted = new Set([...this.#waiting].flatMap(({ hashes }) => [...hashes]));
+    const wanted = new Set([...this.#waiting].flatMap(({ hashes }) => hashes));
     for (const standby of peers.live()) {
       const due = [...wanted].filter((hash) => {
         const asked = this.#asked.get(`${standby.incarnation} ${hash}`) ?? -Infinity;

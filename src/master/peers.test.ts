@@ -227,6 +227,24 @@ test("a master of another cluster is refused in words, said once", () => {
   expect(stranger.gone).toEqual([]);
 });
 
+test("two masters of one id are told so, and the second is not let in", () => {
+  const twin = new Fellow(net, "a", {}, "a2");
+  twin.leads = twin.term = 1;
+  const said: string[] = [];
+  const events = { opened() {}, received() {}, ended() {} };
+  const connection = net.dial(twin.address, {
+    ...events,
+    received: (messages) => said.push(...messages.map(({ kind }) => kind)),
+  });
+  net.clock.pass(5);
+  const about = { id: "a", incarnation: "a1", version: "1", journalId: "journal", wall: 0 };
+  const hello = { ...about, protocol: [1, 1], levels: [1, 1], addresses: [] } as const;
+  connection.send([{ kind: "hello", ...hello }]);
+  net.clock.pass(5);
+  expect(said).toEqual(["refuse"]);
+  expect(liveIds(twin)).toEqual([]);
+});
+
 test("clocks that differ by more than a second raise an alarm on both sides", () => {
   const { clock } = net;
   const late: typeof clock = Object.create(clock, { wall: { value: () => clock.now() + 1_500 } });

@@ -6,6 +6,8 @@ import { openBatch } from "../core/turn.ts";
 import { createDigestMemory, digest } from "../core/digest.ts";
 import type { DigestMemory } from "../core/digest.ts";
 import type { Effect } from "../core/effect.ts";
+import { canRead } from "../core/entry.ts";
+import type { Entry } from "../core/entry.ts";
 import type { State } from "../core/state.ts";
 import { JournalHalt } from "../journal/halt.ts";
 import type { StoredBatch } from "../journal/journal.ts";
@@ -28,6 +30,7 @@ export function foldBatch(
   if (batch.term < state.term) return openBatch(state, { ...batch, term: state.term });
   const effects: Effect[] = [];
   for (const entry of decodeEntries(batch.bytes, batch.format)) {
+    if (!canRead(entry)) throw newerVersion(batch.index, entry);
     if (entry.kind === "digest" || entry.kind === "elected" || entry.kind === "resigned") {
       check(state, batch.index, entry.digest);
     }
@@ -50,4 +53,12 @@ export function createDigestCheck(
     const own = digest(state, memory);
     if (own !== recorded) onDifference(index, own, recorded);
   };
+}
+
+function newerVersion(index: number, { kind, v }: Pick<Entry, "kind" | "v">): JournalHalt {
+  return new JournalHalt("newer_version", {
+    what: `batch ${index} has an entry ${kind} of version ${v}`,
+    why: "a newer Skein wrote it, and to pass it over would make this state another",
+    todo: "Run this master with the version that the others run; its files are sound",
+  });
 }

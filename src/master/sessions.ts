@@ -101,6 +101,7 @@ export class Sessions {
   /** This master leads from here on: all deadlines start anew, and every worker must register (W1, S4). */
   elected(term: number, state: State): void {
     this.#term = term;
+    this.#ports.log.info("this master leads: workers are told", { term });
     this.#watches.clear();
     this.#bound.clear();
     this.#recalls.clear();
@@ -314,7 +315,7 @@ export class Sessions {
   }
 
   #settle(session: Session, message: WorkerRegister): void {
-    const { loop } = this.#ports;
+    const { log, loop } = this.#ports;
     const { worker, incarnation } = session;
     const request = { kind: "settleHeld", worker, incarnation, held: message.held } as const;
     loop.request(request, 64, (answer) => {
@@ -333,6 +334,7 @@ export class Sessions {
         if (!verdict) return session.connection.close("another process took this worker's place");
         session.phase = "active";
         session.connection.send(verdict);
+        log.info("a worker has registered", { worker: session.hello?.id, term: this.#term });
         const said = { started: message.started, tasks: [] };
         loop.peek((state) => this.#hints.take(state, worker, said));
         loop.poke();

@@ -8,6 +8,7 @@ import { asError } from "../lib/as-error.ts";
 import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
+import { hasEnded } from "../lib/own-process.ts";
 import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { Absences } from "./absences.ts";
@@ -181,6 +182,8 @@ function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadershi
     },
     headAt: () => the().tail.headAt,
     live: () => the().peers.live(),
+    hasEnded: ({ process }) => process !== null && hasEnded(process),
+    halt: options.halt,
     survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
   });
 }

@@ -181,6 +181,13 @@ export const errorKinds = {
     "No master answers",
     "Start one with `skein up`, or set SKEIN_URL.",
   ),
+  worker_away: kind(
+    503,
+    7,
+    true,
+    "The worker that keeps this is not connected now",
+    "Try again; `skein worker list` shows whether it comes back.",
+  ),
   wait_expired: kind(
     504,
     6,

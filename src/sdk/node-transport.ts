@@ -20,22 +20,24 @@ const keepAliveMs = 30_000;
 export async function openNodeTransport(): Promise<NodeTransport> {
   // Loaded here: what only defines tasks does not pay for it.
   const undici = await import("undici");
-  const pools = new Map<string, Pool>();
+  const all: Pool[] = [];
   let closed = false;
-  const poolOf = (origin: string): Pool => {
-    const known = pools.get(origin);
-    if (known) return known;
-    const pool = new undici.Pool(origin, {
-      connections: connectionsMax,
-      pipelining: 1,
-      keepAliveTimeout: keepAliveMs,
-      connect: { timeout: connectMs },
-    });
-    pools.set(origin, pool);
-    return pool;
-  };
-  return {
-    transport: async ({ method, url, headers, body, signal, silenceMs }) => {
+  const sends = (connections: number): Transport => {
+    const pools = new Map<string, Pool>();
+    const poolOf = (origin: string): Pool => {
+      const known = pools.get(origin);
+      if (known) return known;
+      const pool = new undici.Pool(origin, {
+        connections,
+        pipelining: 1,
+        keepAliveTimeout: keepAliveMs,
+        connect: { timeout: connectMs },
+      });
+      pools.set(origin, pool);
+      all.push(pool);
+      return pool;
+    };
+    return async ({ method, url, headers, body, signal, silenceMs }) => {
       // A SkeinError, so that nobody tries again.
       if (closed) throw new SkeinError("unreachable", "The connection to the cluster was closed.");
       const slash = url.indexOf("/", 8);
@@ -58,10 +60,13 @@ export async function openNodeTransport(): Promise<NodeTransport> {
         text: () => response.body.text(),
         bytes: () => response.body.bytes(),
       };
-    },
+    };
+  };
+  return {
+    transport: Object.assign(sends(connectionsMax), { aside: sends(1) }),
     close: async () => {
       closed = true;
-      await Promise.all([...pools.values()].map((pool) => pool.destroy()));
+      await Promise.all(all.map((pool) => pool.destroy()));
     },
   };
 }

@@ -75,7 +75,7 @@ describe.skipIf(found === undefined)("etcd in trouble (skipped without an etcd)"
 
   it("answers unknown and unavailable while it is away, in bounded time, and goes on after", async () => {
     const etcd = await start();
-    const journal = await open(etcd.url("/skein"), { callMs: 500 });
+    const journal = await open(etcd.url("/skein"), { callMs: 1_000 });
     const { head } = await fill(journal, { count: 3 });
     for (let at = 0; at < etcd.size; at++) etcd.pause(at);
     const batch = nextBatch(journal, head);
@@ -84,15 +84,13 @@ describe.skipIf(found === undefined)("etcd in trouble (skipped without an etcd)"
     await expect(journal.head()).rejects.toThrow(EngineUnavailable);
     await expect(journal.usage()).rejects.toThrow(EngineUnavailable);
     await expect(journal.trim(2)).rejects.toThrow(EngineUnavailable);
-    expect(performance.now() - begin).toBeLessThan(10_000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
     for (let at = 0; at < etcd.size; at++) etcd.resume(at);
-    const stored = await patiently(() => journal.read(batch.index));
-    const again = await journal.append(head.index, batch);
-    expect(["appended", "conflict", "unknown"]).toContain(again.kind);
-    if (stored) expect(stored.batchId).toBe(batch.batchId);
     await until(async () => {
+      await journal.append(head.index, batch);
       return (await patiently(() => journal.read(batch.index)))?.batchId === batch.batchId;
-    }, 10_000);
+    }, 20_000);
+    expect((await patiently(() => journal.head())).index).toBe(batch.index);
   });
 
   it("refuses for lack of space, says so, and takes appends again after trim, defrag and disarm", async () => {

@@ -48,6 +48,12 @@ export const gated = defineTask({
   },
 });
 
+/** Its result is stored by its hash. */
+export const large = defineTask({
+  name: "large",
+  run: async (n: number) => `${n}`.repeat(100_000),
+});
+
 /** Ends the worker that runs it. */
 export const deadly = defineTask({
   name: "deadly",

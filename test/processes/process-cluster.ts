@@ -21,6 +21,8 @@ export const cli: string = fileURLToPath(new URL("../../dist/cli/main.js", impor
 
 export interface ProcessClusterOptions {
   readonly workers: number;
+  /** A data directory that is there already; it too goes with the cluster. */
+  readonly dir?: string;
   /** m1, m2 …; 1 unless set. */
   readonly masters?: number;
   /** Where they keep the journal: a URL. In the cluster's directory, on SQLite, unless set. */
@@ -53,7 +55,10 @@ export class ProcessCluster implements AsyncDisposable {
   }
 
   static async start(options: ProcessClusterOptions): Promise<ProcessCluster> {
-    const cluster = new ProcessCluster(await mkdtemp(join(tmpdir(), "skein-")), options);
+    const cluster = new ProcessCluster(
+      options.dir ?? (await mkdtemp(join(tmpdir(), "skein-"))),
+      options,
+    );
     try {
       await cluster.startMasters();
       for (let n = 1; n <= options.workers; n++) cluster.startWorker(`w${n}`);
@@ -225,6 +230,8 @@ export class ProcessCluster implements AsyncDisposable {
         SKEIN_TOKEN: existsSync(join(this.dir, "token")) ? this.token : "",
       },
     });
+    const name = args[args.indexOf("--id") + 1];
+    if (name !== undefined) this.#options.spawned?.(name, child);
     child.stdout?.resume();
     if (child.stderr) {
       createInterface({ input: child.stderr }).on("line", (line) => {

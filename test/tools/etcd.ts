@@ -7,7 +7,8 @@
 // Members are known by their number, from 0. When it is disposed of, no process and no file is left.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +50,8 @@ interface Member {
 const startMs = 30_000;
 const callMs = 2_000;
 const startsMax = 3;
+/** The kernel takes a few milliseconds; elsewhere than on Linux this is all the waiting there is. */
+const stopMs = 1_000;
 
 export class EtcdCluster implements AsyncDisposable {
   readonly #options: EtcdClusterOptions;
@@ -121,17 +124,21 @@ export class EtcdCluster implements AsyncDisposable {
     const member = this.#member(at);
     const { process: child } = member;
     if (!child) return;
-    // Else a program with nothing else to do would end here, in the middle of it.
-    child.ref();
+    child.ref(); // Else a program with nothing else to do would end before it is gone.
     const exited = gone(child);
     child.kill("SIGKILL");
     await exited;
     member.process = undefined;
   }
 
-  /** SIGSTOP: it holds its connections and answers nothing. */
+  /** SIGSTOP: it holds its connections and answers nothing. Returns when all its threads have stopped. */
   pause(at: number): void {
-    this.#member(at).process?.kill("SIGSTOP");
+    const { process: child } = this.#member(at);
+    if (!child?.kill("SIGSTOP")) return;
+    const end = performance.now() + stopMs;
+    while (!hasStopped(child.pid) && performance.now() < end) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
   }
 
   resume(at: number): void {
@@ -200,9 +207,9 @@ export class EtcdCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    process.off("exit", this.#onExit);
     await Promise.all(this.#members.map((_, at) => this.kill(at)));
     rmSync(this.#folder, { recursive: true, force: true });
+    process.off("exit", this.#onExit);
   }
 
   async #startAll(): Promise<void> {
@@ -267,6 +274,19 @@ export class EtcdCluster implements AsyncDisposable {
       await sleep(20);
     }
     throw new Error(`waited in vain for ${what}\n${this.logs()}`, { cause: last });
+  }
+}
+
+/** SIGSTOP takes effect a moment after it is sent, thread by thread. */
+function hasStopped(pid: number | undefined): boolean {
+  if (process.platform !== "linux") return false;
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).every((task) =>
+      /\) [Tt] /.test(readFileSync(join(tasks, task, "stat"), "utf8")),
+    );
+  } catch {
+    return false; // A thread ended between the two: look again.
   }
 }
 

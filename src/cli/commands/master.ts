@@ -6,6 +6,7 @@ import type { Cli } from "../cli.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { isForPeople, logOptions, makeLog, ownedOption, untilToldToEnd } from "../daemon.ts";
 import type { LogOptions } from "../daemon.ts";
+import { idOfHost } from "../worker-offer.ts";
 import { homePath } from "../format.ts";
 import { collected, described, jsonOption, showOptions, wholeNumber } from "../options.ts";
 import { defineMasterList, defineStepDown } from "./masters.ts";
@@ -16,7 +17,7 @@ interface MasterOptions extends LogOptions {
   readonly host: string;
   readonly port: number;
   readonly advertise?: string;
-  readonly id: string;
+  readonly id?: string;
   readonly journal?: string;
   readonly join?: readonly string[];
   readonly allowHost?: readonly string[];
@@ -48,7 +49,7 @@ export function defineMaster(master: Command, cli: Cli): void {
         )
         .option("--port <port>", "0: any free one", wholeNumber(0, 65_535), 7420)
         .option("--advertise <url>", "what others dial instead: the address of a tunnel or proxy")
-        .option("--id <name>", "its name among masters", "m1")
+        .option("--id <name>", "its name among masters: m1, or the host's with --journal")
         .option(
           "--join <urls>",
           "addresses of other masters, to copy from; may be repeated",
@@ -80,7 +81,7 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
     throw haltError(error);
   });
   const { url } = master;
-  const { id } = options;
+  const id = idOf(options);
   if (options.json) cli.print(`${JSON.stringify({ ready: true, id, url, pid: process.pid })}\n`);
   else if (people) {
     const { green, symbols } = cli.err;
@@ -97,7 +98,8 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
 }
 
 function settingsOf(options: MasterOptions) {
-  const { host, port, id, journal: journalUrl, allowHost: allowHosts, strictQueues } = options;
+  const { host, port, journal: journalUrl, allowHost: allowHosts, strictQueues } = options;
+  const id = idOf(options);
   const [advertise] = parseMasters(options.advertise ?? "");
   const join = options.join?.flatMap(parseMasters);
   return { host, port, advertise, id, journalUrl, join, allowHosts, strictQueues };
@@ -113,8 +115,18 @@ function testSettings(env: Cli["io"]["env"]) {
   };
 }
 
+/** Masters of one data directory are m1, m2 …; those of an engine elsewhere are known by their hosts. */
+function idOf({ id, journal }: MasterOptions): string {
+  return id ?? (journal === undefined ? "m1" : idOfHost());
+}
+
 /** A journal that must not be used is no bug of this program: its error says itself what to do. */
 function haltError(error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== "JournalHalt") return error;
+  if (!(error instanceof Error)) return error;
+  if (error.name === "EngineUnavailable") {
+    const hint = "Start the engine, or correct --journal; nothing was changed.";
+    return new SkeinError("stalled", error.message, { hint, cause: error });
+  }
+  if (error.name !== "JournalHalt") return error;
   return new SkeinError("data_unusable", error.message, { cause: error });
 }

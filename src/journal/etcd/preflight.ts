@@ -24,6 +24,8 @@ export interface EtcdSettings {
   readonly notes: readonly string[];
 }
 
+/** For the largest request there is; a busy disk may take seconds for it. */
+const largeMs = 10_000;
 /** etcd's own default. */
 const quotaDefault = 2 * 1024 ** 3;
 /** For a cluster that is meant to keep running while members are replaced. */
@@ -145,7 +147,7 @@ async function checkRequestSize(client: EtcdClient, bytes: number): Promise<void
   const never = valueIs(key, "<", "");
   const ask = txn({ compare: [never], success: [opPut(key, Buffer.alloc(bytes))] });
   try {
-    await client.call(methods.txn, ask);
+    await client.call(methods.txn, ask, { limitMs: largeMs });
   } catch (error) {
     if (!(error instanceof EtcdRefusal)) throw error;
     if (error.kind === "no_space") return; // It holds what it holds; usage says so.

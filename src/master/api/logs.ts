@@ -3,6 +3,7 @@
 
 import type { ServerResponse } from "node:http";
 import { attemptOf, workerOf } from "../../core/columns.ts";
+import type { State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { look } from "../context.ts";
@@ -43,10 +44,24 @@ export async function logs(context: ApiContext, call: Call<"logs">): Promise<Ans
   const pieces = new LogPieces(context, ask);
   // The worker may say at once that it has no such log: then there is a problem to answer, and no stream.
   const problem = await pieces.begun(reply.raw);
-  if (problem !== undefined) throw notThere(context, ran, params.task, problem);
+  if (problem !== undefined) {
+    // After an election workers come one by one, and one that fell silent may still come back.
+    const back = pieces.away && (await look(context.master, (state) => mayCome(state, worker)));
+    if (back && context.master.loop.leads) throw new SkeinError("worker_away", sentence(problem));
+    throw notThere(context, ran, params.task, problem);
+  }
   const type = "application/octet-stream";
   const headers = { "skein-attempt": ran.attempt, "x-accel-buffering": "no" };
   return stream(context, { reply, type, headers }, (body) => pieces.copy(body));
+}
+
+function mayCome(state: State, worker: number): boolean {
+  const known = state.workers.get(worker);
+  return known !== undefined && known.state !== "lost" && known.state !== "gone";
+}
+
+function sentence(problem: string): string {
+  return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`;
 }
 
 function notThere(
@@ -99,6 +114,7 @@ class LogPieces {
   #paused = false;
   #ended = false;
   #problem: string | undefined;
+  #away = false;
   #wake = () => {};
 
   constructor(context: ApiContext, ask: LogAsk) {
@@ -106,6 +122,11 @@ class LogPieces {
     this.#ask = ask;
     this.#next = ask.from;
     this.#follow();
+  }
+
+  /** Whether the problem is that the worker is not here. */
+  get away(): boolean {
+    return this.#away;
   }
 
   /** Resolves with the first word: a problem, or undefined when there is something to read or to wait for. */
@@ -147,7 +168,7 @@ class LogPieces {
     const ask = { ...this.#ask, from: this.#next };
     const stop = this.#context.master.logs.follow(ask, {
       onChunk: (offset, bytes) => this.#take(offset, bytes),
-      onEnd: (problem) => this.#end(problem),
+      onEnd: (problem, away) => this.#end(problem, away),
     });
     if (this.#ended) stop();
     else this.#stop = stop;
@@ -169,9 +190,10 @@ class LogPieces {
     this.#stop();
   }
 
-  #end(problem?: string): void {
+  #end(problem?: string, away = false): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#away = away;
     this.#problem = problem;
     this.#stop();
     this.#wake();

@@ -133,7 +133,7 @@ const stampHeaders: Json = Object.fromEntries(
   Object.entries({
     "Skein-Term": "The term of the leader that this master has applied last",
     "Skein-Index": "The last batch of the journal that it has applied",
-    "Skein-Age-Ms": "How old its news is; 0 of the leader",
+    "Skein-Age-Ms": "How old its news may be, in ms; of a leader: since its last good append",
   }).map(([name, description]) => [name, { description, schema: { type: "integer" } }]),
 );
 

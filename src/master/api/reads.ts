@@ -1,7 +1,7 @@
 // Reads at any master (L5): what an answer rests on stands in its headers, and whoever asks may ask for more.
 //
 //     Skein-Term, Skein-Index   the term and the batch that this master has applied
-//     Skein-Age-Ms              how old its news is; 0 of the leader
+//     Skein-Age-Ms              how old its news may be, in ms; of a leader: since its last good append
 //     ?atLeast=INDEX            answer when that batch is applied here: reads after own writes, at any master
 //     ?strong=true              only the leader answers, after the journal has said that it still leads
 //

@@ -26,7 +26,8 @@ function wordsFor(engine: string, live: number, members: number | undefined): st
   }
   // A stored payload is on the disks of two masters, if there are two (A1).
   const disks = live > 2 ? " Of their disks 1: a stored payload is on 2 of them." : "";
-  if (members === undefined) return `Can lose ${masters}.${disks}`;
+  // An engine that will not tell its members says 0.
+  if (!members) return `Can lose ${masters}; of ${engine}'s members nothing is known.${disks}`;
   const lost = Math.floor((members - 1) / 2);
   const which = lost === 0 ? "no" : `${lost} of ${members}`;
   return `Can lose ${masters} and ${which} ${engine} member${members > 1 ? "s" : ""}.${disks}`;
