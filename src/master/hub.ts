@@ -8,6 +8,8 @@ export interface HubListener {
   readonly onBlock?: (at: Position, block: Uint8Array) => void;
   /** The job has ended: `state` is succeeded, failed or cancelled. */
   readonly onEnd?: (at: Position, state: "succeeded" | "failed" | "cancelled") => void;
+  /** Something may have been recorded that was not told here: look in the archive. */
+  readonly onMissed?: () => void;
 }
 
 export class Hub {
@@ -29,6 +31,12 @@ export class Hub {
 
   end(job: JobNumber, at: Position, state: "succeeded" | "failed" | "cancelled"): void {
     for (const listener of [...(this.#listeners.get(job) ?? [])]) listener.onEnd?.(at, state);
+  }
+
+  /** The state was built anew, from batches that were folded without a word to anybody. */
+  missed(): void {
+    const all = [...this.#listeners.values()].flatMap((listeners) => [...listeners]);
+    for (const listener of all) listener.onMissed?.();
   }
 
   get size(): number {

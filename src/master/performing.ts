@@ -11,10 +11,11 @@ import type { Durable } from "./loop-ports.ts";
 import type { Wired } from "./wiring.ts";
 
 /** What batches would have told, had they not been folded apart: all of it follows from the state. */
-export function adopted({ leadership, peers, sessions }: Wired, state: State): void {
+export function adopted({ hub, leadership, peers, sessions }: Wired, state: State): void {
   leadership.rebuilt(state);
   peers.followed(state.leader);
   sessions.mastersChanged(addressesOf(state));
+  hub.missed();
 }
 
 export function perform(wired: Wired, durable: Durable, halt: (why: Error) => void): void {

@@ -39,6 +39,8 @@ export function awaitEnd(
   const unlisten = context.master.hub.listen(wait.job, {
     ...(onBlock && { onBlock }),
     onEnd: () => finish("ended"),
+    // It may have ended untold: whoever waits is told how it stands, and asks again.
+    onMissed: () => finish("over"),
   });
   const leave = context.open.add(() => finish("over"));
   response.on("close", gone);

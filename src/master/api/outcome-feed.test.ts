@@ -32,3 +32,32 @@ test("a block and the end that are recorded while the archive is read come in th
   expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
   feed.stop();
 });
+
+test("what a state that was built anew brought along untold is read from the archive, and so is the end", async () => {
+  const hub = new Hub();
+  const recorded: RecordedBlock[] = [];
+  let row: { readonly state: string; readonly endedIndex: number } | undefined;
+  const archive = {
+    job: async () => (row ? [row] : []),
+    blocks: async (_job: number, after: { readonly index: number }) =>
+      recorded.filter(({ index }) => index > after.index),
+  } as unknown as Archive; // only these two are asked
+  const waits = new EventTarget();
+  const feed = new OutcomeFeed({
+    master: { archive, hub },
+    job: 1,
+    after: { index: 0, n: 0 },
+    follow: true,
+    onWait: () => waits.dispatchEvent(new Event("wait")),
+  });
+  const waiting = new Promise((resolve) => waits.addEventListener("wait", resolve));
+  const first = feed.next();
+  await waiting;
+  const block = { index: 7, n: 0, block: Uint8Array.of(1, 2, 3) };
+  recorded.push(block);
+  row = { state: "succeeded", endedIndex: 7 };
+  hub.missed();
+  expect(await first).toEqual({ kind: "blocks", blocks: [block] });
+  expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
+  feed.stop();
+});

@@ -46,13 +46,18 @@ export class OutcomeFeed {
         this.#end = { at, state };
         this.#wake();
       },
+      onMissed: () => {
+        this.#dropped = true;
+        this.#looked = false;
+        this.#wake();
+      },
     });
   }
 
   /** What comes next. After `stop` it is `idle`. */
   async next(): Promise<FeedItem> {
-    if (!this.#looked) await this.#lookForEnd();
     while (!this.#stopped) {
+      if (!this.#looked) await this.#lookForEnd();
       const behind = this.#behind;
       const blocks = behind ? await this.#readOn() : this.#live();
       if (blocks.length > 0) return { kind: "blocks", blocks };
@@ -75,7 +80,7 @@ export class OutcomeFeed {
     this.#wake();
   }
 
-  /** An end that was recorded before this feed listened; a later one is heard. */
+  /** An end that was recorded before this feed listened, or untold; a later one is heard. */
   async #lookForEnd(): Promise<void> {
     this.#looked = true;
     const [row] = await this.#o.master.archive.job(this.#o.job);

@@ -58,7 +58,8 @@ class Bell {
       this.#rung = true;
       this.#wake();
     };
-    this.#unlisten = follow ? master.hub.listen(job, { onBlock: ring, onEnd: ring }) : () => {};
+    const bells = { onBlock: ring, onEnd: ring, onMissed: ring };
+    this.#unlisten = follow ? master.hub.listen(job, bells) : () => {};
   }
 
   /** Call before looking: what is recorded from here on rings. */
