@@ -43,9 +43,11 @@ test.skipIf(findEtcd() === undefined)(
 
 async function keeps(options: Omit<RoundOptions, "seconds">): Promise<void> {
   const round = await runRound({ ...options, seconds: 1 });
-  const { violations, strikes, tasks, terms, kept } = round;
+  const { violations, history, strikes, tasks, terms, kept } = round;
   expect(violations, `history and data are kept in ${kept}`).toEqual([]);
   expect(tasks).toBeGreaterThan(0);
+  const stamped = history.operations.filter((one) => one.kind === "read" && one.index);
+  expect(stamped.length).toBeGreaterThan(0);
   console.log(
     `seed ${options.seed}: ${strikes} blows, ${terms} terms, ${tasks} tasks: nothing broken`,
   );

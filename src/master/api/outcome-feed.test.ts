@@ -36,9 +36,9 @@ test("a block and the end that are recorded while the archive is read come in th
 test("what a state that was built anew brought along untold is read from the archive, and so is the end", async () => {
   const hub = new Hub();
   const recorded: RecordedBlock[] = [];
-  let row: { readonly state: string; readonly endedIndex: number } | undefined;
+  const rows: { readonly state: string; readonly endedIndex: number }[] = [];
   const archive = {
-    job: async () => (row ? [row] : []),
+    job: async () => rows,
     blocks: async (_job: number, after: { readonly index: number }) =>
       recorded.filter(({ index }) => index > after.index),
   } as unknown as Archive; // only these two are asked
@@ -55,7 +55,7 @@ test("what a state that was built anew brought along untold is read from the arc
   await waiting;
   const block = { index: 7, n: 0, block: Uint8Array.of(1, 2, 3) };
   recorded.push(block);
-  row = { state: "succeeded", endedIndex: 7 };
+  rows.push({ state: "succeeded", endedIndex: 7 });
   hub.missed();
   expect(await first).toEqual({ kind: "blocks", blocks: [block] });
   expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
