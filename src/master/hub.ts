@@ -8,7 +8,7 @@ export interface HubListener {
   readonly onBlock?: (at: Position, block: Uint8Array) => void;
   /** The job has ended: `state` is succeeded, failed or cancelled. */
   readonly onEnd?: (at: Position, state: "succeeded" | "failed" | "cancelled") => void;
-  /** Something may have been recorded that was not told here: look in the archive. */
+  /** Blocks and the end may have been recorded without a word: look into state and archive. */
   readonly onMissed?: () => void;
 }
 
@@ -33,10 +33,11 @@ export class Hub {
     for (const listener of [...(this.#listeners.get(job) ?? [])]) listener.onEnd?.(at, state);
   }
 
-  /** The state was built anew, from batches that were folded without a word to anybody. */
+  /** The state was built anew: what was folded on the way has rung for nobody. */
   missed(): void {
-    const all = [...this.#listeners.values()].flatMap((listeners) => [...listeners]);
-    for (const listener of all) listener.onMissed?.();
+    for (const listeners of [...this.#listeners.values()]) {
+      for (const listener of [...listeners]) listener.onMissed?.();
+    }
   }
 
   get size(): number {

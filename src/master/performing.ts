@@ -11,7 +11,7 @@ import type { Durable } from "./loop-ports.ts";
 import type { Wired } from "./wiring.ts";
 
 /** What batches would have told, had they not been folded apart: all of it follows from the state. */
-export function adopted({ hub, leadership, peers, sessions }: Wired, state: State): void {
+export function adopted({ leadership, peers, sessions, hub }: Wired, state: State): void {
   leadership.rebuilt(state);
   peers.followed(state.leader);
   sessions.mastersChanged(addressesOf(state));

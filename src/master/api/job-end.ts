@@ -39,7 +39,7 @@ export function awaitEnd(
   const unlisten = context.master.hub.listen(wait.job, {
     ...(onBlock && { onBlock }),
     onEnd: () => finish("ended"),
-    // It may have ended untold: whoever waits is told how it stands, and asks again.
+    // It may have ended: whoever asks again is told.
     onMissed: () => finish("over"),
   });
   const leave = context.open.add(() => finish("over"));

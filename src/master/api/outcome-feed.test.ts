@@ -33,31 +33,35 @@ test("a block and the end that are recorded while the archive is read come in th
   feed.stop();
 });
 
-test("what a state that was built anew brought along untold is read from the archive, and so is the end", async () => {
+test("what was recorded without a ring is found once the feed is told that it missed something", async () => {
   const hub = new Hub();
-  const recorded: RecordedBlock[] = [];
-  const rows: { readonly state: string; readonly endedIndex: number }[] = [];
+  const block = Uint8Array.of(1, 2, 3);
+  let recorded: RecordedBlock[] = [];
+  let ended: object[] = [];
   const archive = {
-    job: async () => rows,
-    blocks: async (_job: number, after: { readonly index: number }) =>
+    job: async () => ended,
+    blocks: async (_job: number, after: { index: number }) =>
       recorded.filter(({ index }) => index > after.index),
   } as unknown as Archive; // only these two are asked
-  const waits = new EventTarget();
+  let waits = () => {};
+  const waiting = new Promise<void>((resolve) => {
+    waits = resolve;
+  });
+  const after = { index: 0, n: 0 };
   const feed = new OutcomeFeed({
     master: { archive, hub },
     job: 1,
-    after: { index: 0, n: 0 },
+    after,
     follow: true,
-    onWait: () => waits.dispatchEvent(new Event("wait")),
+    onWait: () => waits(),
   });
-  const waiting = new Promise((resolve) => waits.addEventListener("wait", resolve));
   const first = feed.next();
   await waiting;
-  const block = { index: 7, n: 0, block: Uint8Array.of(1, 2, 3) };
-  recorded.push(block);
-  rows.push({ state: "succeeded", endedIndex: 7 });
+  // As when the master's state was built anew from the journal: nobody rang.
+  recorded = [{ index: 7, n: 0, block }];
+  ended = [{ state: "succeeded", endedIndex: 7 }];
   hub.missed();
-  expect(await first).toEqual({ kind: "blocks", blocks: [block] });
+  expect(await first).toEqual({ kind: "blocks", blocks: recorded });
   expect(await feed.next()).toMatchObject({ kind: "end", state: "succeeded" });
   feed.stop();
 });

@@ -80,7 +80,7 @@ export class OutcomeFeed {
     this.#wake();
   }
 
-  /** An end that was recorded before this feed listened, or untold; a later one is heard. */
+  /** An end that was recorded before this feed listened; a later one is heard. */
   async #lookForEnd(): Promise<void> {
     this.#looked = true;
     const [row] = await this.#o.master.archive.job(this.#o.job);

@@ -58,8 +58,9 @@ class Bell {
       this.#rung = true;
       this.#wake();
     };
-    const bells = { onBlock: ring, onEnd: ring, onMissed: ring };
-    this.#unlisten = follow ? master.hub.listen(job, bells) : () => {};
+    this.#unlisten = follow
+      ? master.hub.listen(job, { onBlock: ring, onEnd: ring, onMissed: ring })
+      : () => {};
   }
 
   /** Call before looking: what is recorded from here on rings. */
