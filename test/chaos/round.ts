@@ -88,7 +88,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     operations: recorder.operations,
     runs: readRuns(log),
     harms: world.harms,
-    batches: await world.journal.finish(),
+    batches: await world.journal.finish().catch((error: unknown) => {
+      troubles.push(`P5: the journal cannot be read to its end: ${String(error)}`);
+      return world.journal.batches;
+    }),
   };
   const violations = [...troubles, ...check(history)];
   const kept = violations.length > 0 ? await keep(world, history) : undefined;
