@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 const processes = [
   "test/{processes,faults}/**/*.test.ts",
+  "test/chaos/rounds.test.ts",
   // Beside the code, and yet they start whole clusters.
   "src/cli/up.test.ts",
 ];

@@ -13,6 +13,9 @@ export interface Work {
   readonly log: string;
 }
 
+/** The slot's parent is the worker: one life of it has one pid. Asked now, for it may die before its slot does. */
+const parent = process.ppid;
+
 export const chaosWork = defineTask({
   name: "chaos-work",
   run: async ({ n, ms, failing, log }: Work, ctx) => {
@@ -29,7 +32,5 @@ export const chaosWork = defineTask({
 function note(log: string, what: "start" | "end", ctx: TaskContext): void {
   const at = Number(process.hrtime.bigint() / 1_000n) / 1_000;
   const { job, task, attempt, fence, worker } = ctx;
-  // The slot's parent is the worker: one life of it has one pid.
-  const pid = process.ppid;
-  appendFileSync(log, `${what} ${job} ${task} ${attempt} ${fence} ${worker} ${pid} ${at}\n`);
+  appendFileSync(log, `${what} ${job} ${task} ${attempt} ${fence} ${worker} ${parent} ${at}\n`);
 }

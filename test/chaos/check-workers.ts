@@ -17,7 +17,8 @@ type Runs = ReadonlyMap<string, Ran>;
 
 export function checkWorkers(history: History, replayed: Replay): string[] {
   const violations: string[] = [];
-  const runs = pairRuns(history.runs, violations);
+  const lines = history.runs.map((line) => withWorker(line, replayed));
+  const runs = pairRuns(lines, violations);
   for (const { start } of runs.values()) violations.push(...checkStart(start, replayed));
   const harmed = harmedWorkers(history.harms);
   for (const { id, index, reason } of replayed.lost) {
@@ -31,7 +32,14 @@ export function checkWorkers(history: History, replayed: Replay): string[] {
       violations.push(...checkAttempts(at, runs), ...checkRepair(at, killed, history.settled));
     }
   }
-  return [...violations, ...checkDeaths(history, killed)];
+  return [...violations, ...checkDeaths(lines, history.harms, killed)];
+}
+
+/** A slot whose worker was killed just before it asked for its parent: an orphan, and it says 1. */
+function withWorker(line: RunLine, { jobs }: Replay): RunLine {
+  if (line.pid !== 1) return line;
+  const made = jobs.get(line.job)?.tasks[line.task]?.attempts[line.attempt - 1];
+  return made?.workerId === line.worker ? { ...line, pid: made.pid } : line;
 }
 
 function nameOf({ job, task, attempt }: Pick<RunLine, "job" | "task" | "attempt">): string {
@@ -135,15 +143,19 @@ function checkRepair(
   });
 }
 
-function checkDeaths(history: History, killed: ReadonlyMap<number, Harm>): string[] {
-  const late = history.runs.flatMap((line) => {
+function checkDeaths(
+  lines: readonly RunLine[],
+  harms: readonly Harm[],
+  killed: ReadonlyMap<number, Harm>,
+): string[] {
+  const late = lines.flatMap((line) => {
     const kill = killed.get(line.pid);
     const ms = kill ? line.at - kill.at : 0;
     if (ms <= deathMs) return [];
     const text = `${line.what} of attempt ${line.attempt} of ${line.job}/${line.task}`;
     return [`P4: ${text} on ${line.worker} ${Math.round(ms)} ms after that worker was killed`];
   });
-  const survivors = history.harms.flatMap(({ name, survivors: left = [] }) =>
+  const survivors = harms.flatMap(({ name, survivors: left = [] }) =>
     left.map((process) => `P4: a process of killed worker ${name} lived on: ${process}`),
   );
   return [...late, ...survivors];

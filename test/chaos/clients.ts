@@ -1,7 +1,7 @@
 /** Clients that go on asking while things break, each in its own way, and take down what they are told. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { SkeinError } from "skein";
-import type { JobHandle, Skein } from "skein";
+import type { JobHandle, JobView, Skein } from "skein";
 import { errorKinds } from "../../src/protocol/errors.ts";
 import type { Random } from "../simulator/random.ts";
 import { chaosWork } from "./chaos-tasks.ts";
@@ -14,6 +14,9 @@ import { stateOfReason } from "./replay.ts";
 
 export interface ClientsOptions {
   readonly connect: (retryMs: number) => Promise<Skein>;
+  /** Where masters listen, for a client that asks any of them. */
+  readonly masters: () => readonly string[];
+  readonly token: string;
   readonly recorder: Recorder;
   readonly random: Random;
   /** The file that user code writes to. */
@@ -39,8 +42,11 @@ export class Clients {
   readonly #o: ClientsOptions;
   readonly #stopped = new AbortController();
   readonly #loops: Promise<void>[];
+  /** Jobs that were acknowledged, for those who read. */
+  readonly #jobs: string[] = [];
   readonly #connections = new Set<Skein>();
   #abandoned = false;
+  #readAt = 0;
   #lastInput = 0;
 
   constructor(options: ClientsOptions) {
@@ -53,6 +59,7 @@ export class Clients {
       open: (at) => this.#open(at),
       retry: (at) => this.#retry(at),
       impatient: (at) => this.#impatient(at),
+      reader: (at) => this.#readAnywhere(at),
     };
     this.#loops = Object.entries(ways).map(([client, way]) => this.#loop(client, way));
   }
@@ -188,6 +195,30 @@ export class Clients {
     }
   }
 
+  /** Reads a job at any master, which must stand at least where the last answer stood (L5). */
+  async #readAnywhere({ client, random }: Asking): Promise<void> {
+    const job = this.#jobs.at(-random.between(1, 5));
+    const master = random.pick(this.#o.masters());
+    if (job === undefined) return;
+    const at = now();
+    const headers = { authorization: `Bearer ${this.#o.token}` };
+    try {
+      const signal = AbortSignal.timeout(3_000);
+      const url = `${master}/v1/jobs/${job}?atLeast=${this.#readAt}`;
+      const response = await fetch(url, { headers, signal });
+      // A refusal says nothing about the job.
+      if (!response.ok) return void (await response.text());
+      const { tasks, counts } = (await response.json()) as JobView;
+      const index = Number(response.headers.get("skein-index"));
+      const term = Number(response.headers.get("skein-term"));
+      this.#readAt = index;
+      const ended = counts.succeeded + counts.failed + counts.cancelled;
+      this.#o.recorder.read(client, at, { job, tasks, ended, index, term });
+    } catch {
+      // That master is down, stopped or cut off: another one then.
+    }
+  }
+
   async #submit(
     { skein, client, random }: Asking,
     inputs: readonly Work[],
@@ -199,6 +230,7 @@ export class Clients {
     try {
       const job = await skein.map(chaosWork, source ?? inputs, { key, retry });
       told({ kind: "ok", job: job.id });
+      this.#jobs.push(job.id);
       return job;
     } catch (error) {
       told(answerOf(error));

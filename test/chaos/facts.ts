@@ -21,7 +21,7 @@ export class JournalWatch implements AsyncDisposable {
     this.#timer = setInterval(() => {
       // A member that is down now answers later; `finish` throws what does not pass.
       this.#reading = this.#reading.then(() => this.#read()).catch(() => {});
-    }, 1_000);
+    }, 500);
   }
 
   static async open(url: string): Promise<JournalWatch> {

@@ -52,14 +52,20 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const needs: readonly Nemesis[] = options.nemeses.map((name) => nemeses[name]);
   const gated = needs.some(({ gates }) => gates);
   const whims = needs.some((one) => one.whims);
-  const env = needs.some(({ silence }) => silence) ? { SKEIN_LOST_AFTER_MS: "5000" } : undefined;
+  const env = {
+    ...(needs.some(({ silence }) => silence) ? { SKEIN_LOST_AFTER_MS: "5000" } : {}),
+    // Masters that start from snapshots, and a journal that is trimmed behind them: in every other round.
+    ...(random.chance(0.5) ? { SKEIN_SNAPSHOT_BATCHES: "400" } : {}),
+  };
   const size = { engine, masters, workers, gated, whims };
-  await using world = await World.start({ ...size, env: env ?? {}, tell });
+  await using world = await World.start({ ...size, env, tell });
   tell(`a cluster of ${masters} masters in ${world.cluster.dir}`);
   const recorder = new Recorder();
   const log = join(world.cluster.dir, "runs");
   const clients = new Clients({
     connect: (retryMs) => world.connect(retryMs),
+    masters: () => world.cluster.urls,
+    token: world.cluster.token,
     recorder,
     random: random.fork("clients"),
     log,
@@ -82,7 +88,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
     operations: recorder.operations,
     runs: readRuns(log),
     harms: world.harms,
-    batches: await world.journal.finish(),
+    batches: await world.journal.finish().catch((error: unknown) => {
+      troubles.push(`P5: the journal cannot be read to its end: ${String(error)}`);
+      return world.journal.batches;
+    }),
   };
   const violations = [...troubles, ...check(history)];
   const kept = violations.length > 0 ? await keep(world, history) : undefined;

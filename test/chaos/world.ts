@@ -65,7 +65,8 @@ export class World implements AsyncDisposable {
       return world;
     } catch (error) {
       await world[Symbol.asyncDispose]();
-      throw error;
+      const said = world.said.join("").slice(-8_000);
+      throw new Error(`the cluster did not start: ${String(error)}\n${said}`, { cause: error });
     }
   }
 
