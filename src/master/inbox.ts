@@ -44,11 +44,13 @@ export class Inbox {
   #expelling = false;
   readonly #clock: Clock;
   readonly #holds: () => boolean;
+  readonly #leader: () => string | undefined;
 
-  /** `holds`: nothing is decided now, because nobody leads. */
-  constructor(clock: Clock, holds: () => boolean) {
+  /** `holds`: nothing is decided now, because nobody leads. `leader`: who is known to, by now. */
+  constructor(clock: Clock, holds: () => boolean, leader: () => string | undefined) {
     this.#clock = clock;
     this.#holds = holds;
+    this.#leader = leader;
   }
 
   get length(): number {
@@ -90,13 +92,21 @@ export class Inbox {
     for (const one of waiting) this.#bytes += one.bytes;
   }
 
-  /** As long as nothing is decided here, what has waited for `heldMs` is answered that nobody leads (L9). */
+  /**
+   * As long as nothing is decided here, what has waited for `heldMs` is answered that nobody leads (L9); and all of it
+   * who does, when that is known again.
+   */
   expelOld(): void {
     if (this.#expelling || this.length === 0) return;
     this.#expelling = true;
-    this.#clock.after(limits.heldMs / 8, () => {
+    this.#clock.after(limits.heldMs / 50, () => {
       this.#expelling = false;
       if (!this.#holds()) return;
+      const leader = this.#leader();
+      if (leader !== undefined) {
+        for (const { done } of this.drain()) done(notLeading(leader));
+        return;
+      }
       const before = this.#clock.now() - limits.heldMs;
       const old = this.#waiting.filter(({ since }) => since < before);
       this.#waiting = this.#waiting.filter(({ since }) => since >= before);

@@ -51,6 +51,7 @@ export class LeaderLink {
   /** Addresses that refused, one after the other. */
   readonly #refusing = new Set<string>();
   #goneTerm = 0;
+  #cutAt = -Infinity;
   #refusedWords = "";
 
   constructor(ports: PeersPorts) {
@@ -66,6 +67,11 @@ export class LeaderLink {
     this.#failures = 0;
     this.#refusing.clear();
     if (this.#leader) this.#dial();
+  }
+
+  /** Ms since the connection to the leader was cut, and has not been made anew; Infinity otherwise. */
+  cutMs(): number {
+    return this.#ports.clock.now() - this.#cutAt;
   }
 
   heardMs(): number {
@@ -145,6 +151,7 @@ export class LeaderLink {
     this.#call = null;
     call.cancelDeadline();
     if (call.welcome) {
+      this.#cutAt = this.#ports.clock.now();
       this.#ports.log.info("the connection to the leader was cut", { reason });
       this.#failures = 0;
       this.#refusing.clear();
@@ -228,6 +235,7 @@ export class LeaderLink {
     if (!isSameProcess(welcome, this.#leader)) return this.#answeredByAnother(call, welcome);
     const isFirst = call.welcome === null;
     call.welcome = welcome;
+    this.#cutAt = -Infinity;
     call.cancelDeadline();
     this.#stood = true;
     this.#failures = 0;

@@ -60,6 +60,7 @@ beforeEach(() => {
     },
     headAt: () => clock.now(),
     live: () => standbys,
+    leaderCutMs: () => Infinity,
     hasEnded: ({ process }) => process !== null,
     halt: (why) => (halted = why.message),
     survivesStopped: () => true,

@@ -33,6 +33,8 @@ export interface LeadershipPorts {
   look(done: (answered: boolean) => void): void;
   /** When the tail last found nothing more in the journal. */
   headAt(): number;
+  /** Ms since the connection to the leader was cut; Infinity while it stands, or never did. */
+  leaderCutMs(): number;
   /** Live standbys of this leader. */
   live(): readonly Standby[];
   /** Proof that the process of this leader, which has this master's id, is gone. */
@@ -288,6 +290,8 @@ export class Leadership {
     const { loop, clock } = this.#ports;
     if (loop.leads || loop.rebuilding || this.#cause !== null) return undefined;
     if (clock.now() - this.#newsAt > limits.leaseMs) return undefined;
+    // It may have died this moment: whoever asks is held for the little while until that is known (L9).
+    if (this.#ports.leaderCutMs() < limits.peerDialMs) return undefined;
     return loop.peek(({ leader }) => leader?.addresses[0]);
   }
 }

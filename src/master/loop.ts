@@ -80,7 +80,11 @@ export class Loop {
       (fire) => ports.defer(fire),
       () => this.#turn(),
     );
-    this.#inbox = new Inbox(ports.clock, () => !this.#leads && !this.#halted);
+    this.#inbox = new Inbox(
+      ports.clock,
+      () => !this.#leads && !this.#halted,
+      () => ports.leaderElsewhere(),
+    );
     const { clock, log } = ports;
     this.#candidacy = new Candidacy({
       clock,

@@ -71,6 +71,11 @@ export class Peers implements PeersView {
     this.#standbys.whoHears(workers, done);
   }
 
+  /** Ms since the connection to the leader was cut, and has not been made anew; Infinity otherwise. */
+  leaderCutMs(): number {
+    return this.#link.cutMs();
+  }
+
   /** Ms since the leader that this standby follows was heard; Infinity without a connection to it. */
   leaderHeardMs(): number {
     return this.#link.heardMs();

@@ -182,6 +182,7 @@ function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadershi
     },
     headAt: () => the().tail.headAt,
     live: () => the().peers.live(),
+    leaderCutMs: () => the().peers.leaderCutMs(),
     hasEnded: ({ process }) => process !== null && hasEnded(process),
     halt: options.halt,
     survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
