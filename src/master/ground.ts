@@ -26,8 +26,21 @@ export interface GroundOptions {
 }
 
 export async function ground(options: GroundOptions): Promise<Grounded> {
+  for (;;) {
+    const before = await options.journal.trimmed();
+    try {
+      return await groundOnce(options, before);
+    } catch (error) {
+      // A trim under the reader is no halt: there is a newer snapshot then, here or with another master.
+      const overtaken = error instanceof JournalHalt && error.kind === "trimmed";
+      if (!overtaken || (await options.journal.trimmed()) <= before) throw error;
+      options.log.info("the journal was trimmed while it was read; starting over", { before });
+    }
+  }
+}
+
+async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grounded> {
   const { journal, archive, history, log } = options;
-  const trimmed = await journal.trimmed();
   // From where the archive ends, so that it is fed all it lacks; else from the newest there is.
   let loaded = await options.snapshot(archive.added);
   if ((loaded?.index ?? 0) < trimmed) loaded = await options.snapshot(Infinity);
@@ -60,9 +73,14 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
   });
   let hash = zeroHash;
   for (;;) {
-    const batches = await journal.readAfter(state.index);
-    if (batches.length === 0) break;
-    for (const batch of batches) {
+    // A leader whose batch was refused goes on from here: that must be its own last one, not what a reader behind
+    // the head would show. And the head's hash is this state's only if it is the head's.
+    const head = await journal.head();
+    checkHead(head.index, "snapshot is at", from);
+    checkHead(head.index, "archive is at", archive.added);
+    if (hash === zeroHash && head.index === state.index) hash = head.hash;
+    if (head.index <= state.index) break;
+    for (const batch of await journal.readAfter(state.index)) {
       hash = batch.hash;
       if (batch.index > history.added)
         history.add(batch.index, batch.wall, encodeBatch(batch).bytes);
@@ -72,10 +90,6 @@ export async function ground(options: GroundOptions): Promise<Grounded> {
       });
     }
   }
-  const head = await journal.head();
-  checkHead(head.index, "snapshot is at", from);
-  checkHead(head.index, "archive is at", archive.added);
-  if (hash === zeroHash) hash = head.hash;
   log.info("state is at the head of the journal", {
     index: state.index,
     term: state.term,
