@@ -9,7 +9,7 @@ import { limits } from "../protocol/limits.ts";
  * must not pass the lead to and fro.
  */
 export function handOverIfCutOff(
-  { loop, peers, leadership, sessions }: Wired,
+  { loop, peers, leadership, sessions }: Pick<Wired, "loop" | "peers" | "leadership" | "sessions">,
   silent: readonly number[],
 ): void {
   const brake = loop.peek((state) => {

@@ -8,17 +8,33 @@ import { asError } from "../lib/as-error.ts";
 import { feedArchive, ringHub } from "./feed.ts";
 import { addressesOf } from "./greeting.ts";
 import type { Durable } from "./loop-ports.ts";
-import type { Wired } from "./wiring.ts";
+import type { Kept, Wired } from "./wiring.ts";
+
+/** What of a master performs. */
+export interface Performer {
+  readonly kept: {
+    readonly journal: Pick<Kept["journal"], "trim">;
+    readonly archive: Pick<Kept["archive"], "add">;
+    readonly history: Pick<Kept["history"], "add">;
+    readonly snapshots: Pick<Kept["snapshots"], "appended">;
+  };
+  readonly loop: Wired["loop"];
+  readonly leadership: Wired["leadership"];
+  readonly peers: Wired["peers"];
+  readonly copies: Pick<Wired["copies"], "elected" | "freed">;
+  readonly sessions: Wired["sessions"];
+  readonly hub: Wired["hub"];
+}
 
 /** What batches would have told, had they not been folded apart: all of it follows from the state. */
-export function adopted({ leadership, peers, sessions, hub }: Wired, state: State): void {
+export function adopted({ leadership, peers, sessions, hub }: Performer, state: State): void {
   leadership.rebuilt(state);
   peers.followed(state.leader);
   sessions.mastersChanged(addressesOf(state));
   hub.missed();
 }
 
-export function perform(wired: Wired, durable: Durable, halt: (why: Error) => void): void {
+export function perform(wired: Performer, durable: Durable, halt: (why: Error) => void): void {
   const { kept, loop, leadership, peers, copies, sessions } = wired;
   loop.peek((state) => {
     leadership.applied(state, durable.effects);
@@ -52,7 +68,7 @@ export function perform(wired: Wired, durable: Durable, halt: (why: Error) => vo
 function housekeep(
   effect: Effect,
   { index }: Durable,
-  wired: Wired,
+  wired: Performer,
   halt: (why: Error) => void,
 ): void {
   const { loop, copies } = wired;
@@ -61,7 +77,7 @@ function housekeep(
 }
 
 /** An engine that is away now trims with the next trim. */
-function trim({ kept }: Wired, below: number, halt: (why: Error) => void): void {
+function trim({ kept }: Performer, below: number, halt: (why: Error) => void): void {
   kept.journal.trim(below).catch((error: unknown) => {
     if (!(error instanceof EngineUnavailable)) halt(asError(error));
   });

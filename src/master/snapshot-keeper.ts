@@ -27,6 +27,7 @@ import { decodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { latestUsable } from "./snapshots/snapshots.ts";
 import type { SnapshotFile } from "./snapshots/snapshots.ts";
+import { trimLimit } from "./trim-limit.ts";
 import { shareOf } from "./usage-watch.ts";
 
 export interface SnapshotKeeperOptions {
@@ -177,11 +178,7 @@ export class SnapshotKeeper implements AsyncDisposable {
     if (!others || shareOf(await this.#options.journal.usage()) >= limits.trimAnywayAt) {
       return this.#trimUpTo;
     }
-    const live = this.#others.live();
-    if (live.length === 0) return 0;
-    const snapshot = Math.max(...live.map((standby) => standby.snapshot));
-    const watermark = Math.min(...live.map((standby) => standby.watermark));
-    return Math.min(this.#trimUpTo, snapshot, watermark);
+    return trimLimit(this.#trimUpTo, others, this.#others.live());
   }
 
   async #trim(): Promise<void> {
