@@ -15,6 +15,8 @@ interface Added {
 export class SimArchive implements Pick<Archive, "add"> {
   added = 0;
   watermark = 0;
+  /** Something was gone from the journal before it was added here: this archive lacks it for good. */
+  lacks = false;
   #log: Added[] = [];
   #life = 0;
   readonly #world: World;
@@ -32,6 +34,22 @@ export class SimArchive implements Pick<Archive, "add"> {
     timeline.after(random.disk.float() * 300, "archive fsync", () => {
       if (life === this.#life) this.watermark = Math.max(this.watermark, index);
     });
+  }
+
+  /** What lies before is gone: it is never added here (A6). */
+  skipTo(index: number): void {
+    if (index <= this.added) return;
+    this.lacks = true;
+    this.added = index;
+    this.watermark = index;
+  }
+
+  /** A copy of another master's, as far as that one has it on disk (A6). */
+  copy(other: SimArchive): void {
+    this.#life++;
+    this.#log = other.#log.filter(({ index }) => index <= other.watermark);
+    this.added = this.watermark = other.watermark;
+    this.lacks = other.lacks;
   }
 
   /** The master died: what was not fsynced is gone. */

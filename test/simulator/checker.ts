@@ -2,7 +2,8 @@
 // the order of everything: each batch that it stores is folded into a shadow of the state, entry by entry, and
 // every entry, answer, order and start is held against what came before it.
 //
-// Here: I4 I5 I6 I7 I8 I9 I10 I11 I12 I14 I15 I16 I17 I22 I23, P1 P2 P3 P6.
+// Here: I1 I2 I4 I5 I6 I7 I8 I9 I10 I11 I12 I14 I15 I16 I17 I22 I23, P1 P2 P3 P6. What replicas must have in common
+// is in replicas.ts, what workers obey in obedience.ts.
 
 import { apply } from "../../src/core/apply.ts";
 import { openBatch } from "../../src/core/turn.ts";
@@ -14,7 +15,6 @@ import { createState } from "../../src/core/state.ts";
 import type { Job, State } from "../../src/core/state.ts";
 import type { StoredBatch } from "../../src/journal/journal.ts";
 import { decodeEntries } from "../../src/master/codec.ts";
-import type { Durable } from "../../src/master/loop-ports.ts";
 import type { JobDescriptor } from "../../src/protocol/messages.ts";
 import { endReason, endReasons, taskState } from "../../src/protocol/model.ts";
 import { decodeOutcomes, outcomeItem, storedBit } from "../../src/protocol/outcome-block.ts";
@@ -45,16 +45,23 @@ export class Checker {
   readonly keys = new Map<string, number>();
   readonly refusedKeys = new Set<string>();
   explained = 0;
+  /** The highest number of a job that was acknowledged. */
+  ackedMax = 0;
+  /** The last batch that says more than that its leader lives. */
+  newsIndex = 0;
+  /** Of the last election. */
+  #term = 0;
   readonly #world: World;
   readonly #dispatched = new Map<string, Dispatched>();
   readonly #lastAttempt = new Map<string, { attempt: number; fence: number }>();
+  readonly #sent = new Map<string, number>();
   readonly #failures = new Map<string, number>();
   readonly #begun = new Map<string, string>();
   readonly #codes = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
-    this.shadow = createState(world.journal.journalId);
+    this.shadow = createState(world.store.journalId);
   }
 
   // ── the journal ────────────────────────────────────────────────────────────────────────
@@ -64,13 +71,13 @@ export class Checker {
     const effects: Effect[] = [];
     const entries = decodeEntries(batch.bytes, batch.format);
     this.#check(batch.term >= shadow.term, "I2: a batch of a lower term was stored");
+    const most = this.#world.timeline.now * 1.02 + 1_000;
+    this.#check(batch.time <= most, `T1: cluster time is ${batch.time} after ${most} ms`);
     for (const entry of entries) {
-      if (entry.kind === "elected" || entry.kind === "digest") {
+      if (entry.kind === "elected" || entry.kind === "digest" || entry.kind === "resigned") {
         const own = digestOf(shadow);
-        this.#check(
-          entry.digest === own,
-          `I4: batch ${batch.index} says ${entry.digest}, is ${own}`,
-        );
+        const same = entry.digest === own;
+        this.#check(same, `I4: batch ${batch.index} says ${entry.digest}, is ${own}`);
       }
       if (shadow.index !== batch.index) openBatch(shadow, batch);
       this.#before(entry);
@@ -78,6 +85,8 @@ export class Checker {
       this.#after(entry, batch);
       for (const effect of effects.splice(0)) this.#effect(effect);
     }
+    if (entries.some(({ kind }) => kind !== "renewed")) this.newsIndex = batch.index;
+    this.#world.replicas.committed(shadow, batch);
     this.#world.traceBatch(batch.index, entries);
     this.sound(shadow, `the state at ${batch.index}`);
     this.#noReportIsForgotten();
@@ -87,7 +96,9 @@ export class Checker {
   #before(entry: Entry): void {
     if (entry.kind === "assigned") this.#beforeAssigned(entry);
     else if (entry.kind === "elected") {
-      this.#check(entry.term > this.shadow.term - 1, "I1: terms rise with every election");
+      // openBatch has taken the batch's term already.
+      this.#check(entry.term > this.#term, "I1: terms rise with every election");
+      this.#term = entry.term;
     } else if (entry.kind === "attemptFailed") this.#beforeFailed(entry);
   }
 
@@ -125,8 +136,14 @@ export class Checker {
     const rises = attempt > (last?.attempt ?? 0) && fence > (last?.fence ?? 0);
     this.#check(rises, `I9: attempt ${attempt} of ${key} does not rise`);
     this.#lastAttempt.set(key, { attempt, fence });
-    this.#check(attempt <= attemptsMax, `${key} is sent back and forth: attempt ${attempt}`);
     const { id, incarnation } = worker;
+    // A worker that was told to leave gives back whatever comes, until its own drain has found the leader.
+    const leaves = this.#world.workers.some(({ life }) => {
+      return life?.incarnation === incarnation && life.leaves;
+    });
+    if (!leaves) this.#sent.set(key, (this.#sent.get(key) ?? 0) + 1);
+    const sent = this.#sent.get(key) ?? 0;
+    this.#check(sent <= attemptsMax, `${key} is sent back and forth: attempt ${attempt}`);
     this.#dispatched.set(`${key}#${attempt}`, { worker: id, incarnation });
     const failures = this.#failures.get(key) ?? 0;
     this.#check(failures < job.spec.retry.attempts, `I12: ${key} has failed ${failures} times`);
@@ -173,7 +190,9 @@ export class Checker {
       this.#check(!use || use.active <= use.limit, "I22: a key runs too many");
     } else if (entry.kind === "workerLost") {
       this.#world.timeline.trace(`worker ${entry.worker} is lost: ${entry.reason}`);
-    } else if (entry.kind === "elected") this.#world.elected(batch.term);
+    } else if (entry.kind === "elected") {
+      this.#world.replicas.elected(batch.term, `${entry.id} ${entry.incarnation}`);
+    } else if (entry.kind === "resigned") this.#world.replicas.resigned(batch.term, batch.index);
   }
 
   #effect(effect: Effect): void {
@@ -262,22 +281,6 @@ export class Checker {
     }
   }
 
-  // ── the master ─────────────────────────────────────────────────────────────────────────
-
-  performed(state: State, durable: Durable): void {
-    this.#check(state.index <= this.shadow.index, `P1: ${state.index} is performed, not durable`);
-    this.#check(durable.index === state.index, "what is performed is not what is decided");
-    this.sameState(state, "when it is performed");
-    this.sound(state, "the leader's state");
-  }
-
-  sameState(state: State, when: string): void {
-    const { shadow } = this;
-    this.#check(state.index === shadow.index, `${when}: index ${state.index} of ${shadow.index}`);
-    const [own, other] = [digestOf(state), digestOf(shadow)];
-    this.#check(own === other, `I4: digests differ at ${state.index} ${when}: ${own}, ${other}`);
-  }
-
   sound(state: State, what: string): void {
     try {
       assertState(state);
@@ -289,6 +292,7 @@ export class Checker {
   // ── answers ────────────────────────────────────────────────────────────────────────────
 
   submitAcked(number: number, key: RequestKey | null): void {
+    this.ackedMax = Math.max(this.ackedMax, number);
     this.#check(this.jobs.has(number), `P1: job ${number} is acknowledged and not durable`);
     if (key === null) return;
     const own = this.keys.get(keyText(key));

@@ -4,10 +4,12 @@
 import { crc32 } from "node:zlib";
 import type { PartInput, SubmitRequest } from "../../src/core/commands/submit.ts";
 import type { RequestKey } from "../../src/core/entry.ts";
-import type { Loop } from "../../src/master/loop.ts";
+import { SimApi } from "./api.ts";
+import type { Taker } from "./api.ts";
 import { keyText } from "./checker.ts";
 import { drawPlan, partBytes } from "./plans.ts";
 import type { JobPlan } from "./plans.ts";
+import { SimReader } from "./readers.ts";
 import type { SimInput } from "./executor.ts";
 import type { World } from "./world.ts";
 
@@ -23,6 +25,7 @@ export interface AckedJob {
 export class SimClient {
   readonly name: string;
   readonly acked: AckedJob[] = [];
+  readonly api: SimApi;
   #left: number;
   #busy = 0;
   #n = 0;
@@ -31,7 +34,9 @@ export class SimClient {
   constructor(world: World, name: string) {
     this.#world = world;
     this.name = name;
+    this.api = new SimApi(world, name);
     this.#left = world.knobs.jobsPerClient;
+    void new SimReader(world, this);
     this.#next();
   }
 
@@ -68,8 +73,8 @@ export class SimClient {
     const twice = random.clients.chance(0.1) ? 2 : 1;
     for (let i = 0; i < twice; i++) {
       if (i > 0) this.#busy++;
-      this.#world.api.insist(
-        (loop) => submitRequest(this.#world, loop, made, plan, key),
+      this.api.insist(
+        (taker) => submitRequest(this.#world, taker, made, plan, key),
         (answer) => {
           if (answer.ok) this.#world.checker.submitAcked(answer.job, key);
         },
@@ -105,7 +110,7 @@ export class SimClient {
   }
 
   #sendPart(job: AckedJob, part: number): void {
-    const { api, checker, random, timeline } = this.#world;
+    const { checker, random, timeline } = this.#world;
     if (part === job.plan.diesAfter) {
       timeline.trace(`${this.name} dies in the middle of job ${job.number}`);
       this.#busy--;
@@ -113,9 +118,9 @@ export class SimClient {
     }
     const inputs = job.plan.parts[part];
     if (inputs === undefined) return this.#close(job);
-    api.insist(
-      (loop) => {
-        this.#world.master.life?.watch.touch(loop.peek(() => job.number));
+    this.api.insist(
+      ({ watch }) => {
+        watch.touch(job.number);
         return { kind: "part", job: job.number, part, input: partInput(inputs) };
       },
       (answer) => {
@@ -135,7 +140,7 @@ export class SimClient {
   }
 
   #close(job: AckedJob): void {
-    this.#world.api.insist(
+    this.api.insist(
       () => ({ kind: "close", job: job.number, parts: job.plan.parts.length }),
       () => {},
       () => {
@@ -152,8 +157,8 @@ export class SimClient {
     if (name === undefined) return;
     const key: RequestKey = { kind: "user", key: name, fingerprint: "another body" };
     const id = world.random.ids.hex(16);
-    world.api.call(
-      (loop) => submitRequest(world, loop, id, job.plan, key),
+    this.api.call(
+      (taker) => submitRequest(world, taker, id, job.plan, key),
       (answer) => world.check(!answer.ok, `I5: key ${name} was taken with another body`),
       () => {},
     );
@@ -162,14 +167,14 @@ export class SimClient {
 
 function submitRequest(
   world: World,
-  loop: Loop,
+  { loop, life }: Taker,
   id: string,
   plan: JobPlan,
   key: RequestKey,
 ): SubmitRequest {
   const taken = loop.peek((state) => state.jobNumbers.has(id));
   const needed = plan.spec.after.length > 0;
-  const archived = needed ? world.archive.endsById() : new Map<string, string>();
+  const archived = needed ? life.master.disk.archive.endsById() : new Map<string, string>();
   const gone = [...archived].filter(([one]) => loop.peek((state) => !state.jobNumbers.has(one)));
   return {
     kind: "submit",

@@ -5,8 +5,10 @@ import { unended } from "../../src/core/commands/end-job.ts";
 import { explain } from "../../src/core/explain.ts";
 import { taskState } from "../../src/protocol/model.ts";
 import { stateOfCode } from "./archive.ts";
+import type { SimArchive } from "./archive.ts";
 import type { AckedJob } from "./clients.ts";
 import { resultOf } from "./executor.ts";
+import { mastersText } from "./liveness.ts";
 import type { World } from "./world.ts";
 
 export function isSettled(world: World): boolean {
@@ -30,7 +32,15 @@ export function unsettledText(world: World): string {
     else if (life.agent.unrecorded.length > 0) left.push(`${plan.id} has unrecorded reports`);
     else if (life.agent.known > 0) left.push(`${plan.id} remembers ${life.agent.known} attempts`);
   }
-  if (world.archive.watermark < world.journal.head.index) left.push("the archive is behind");
+  for (const master of world.masters) {
+    const { id, life, disk } = master;
+    if (master === world.damage?.victim) continue;
+    // With standbys around, the journal grows for ever, but not by much that matters.
+    const isBehind = disk.archive.watermark < world.checker.newsIndex;
+    if (!life?.parts) left.push(`${id} is down`);
+    else if (isBehind) left.push(`the archive of ${id} is behind`);
+  }
+  if (!world.leader) left.push("nobody leads");
   return left.join(", ");
 }
 
@@ -58,11 +68,19 @@ export function stuckText(world: World): string {
         `${agent?.known} unrecorded ${agent?.unrecorded.length} draining ${agent?.draining}`,
     );
   }
+  lines.push(mastersText(world));
   return lines.join("\n");
 }
 
 export function finalChecks(world: World): void {
   const { shadow } = world.checker;
+  for (const master of world.masters) {
+    const { id, life } = master;
+    if (master === world.damage?.victim) continue;
+    life?.parts?.loop.peek((state) => {
+      if (state.index <= world.store.head.index) world.replicas.stands(state, `${id} in the end`);
+    });
+  }
   for (const queue of shadow.queues.values()) {
     const { name, waiting, assigned, jobs } = queue;
     const empty = waiting === 0 && assigned === 0 && jobs === 0;
@@ -83,12 +101,16 @@ export function finalChecks(world: World): void {
       world.check(used === 0, `I23: the agent of ${plan.id} uses ${used} ${amount} in the end`);
     }
   }
-  checkClients(world);
+  const whole = world.masters.filter(
+    (master) => !master.disk.archive.lacks && master !== world.damage?.victim,
+  );
+  world.check(whole.length > 0, "P1: no archive is whole in the end");
+  for (const { disk } of whole) checkClients(world, disk.archive);
 }
 
-function checkClients(world: World): void {
-  const ends = world.archive.ends();
-  const outcomes = world.archive.outcomes();
+function checkClients(world: World, archive: SimArchive): void {
+  const ends = archive.ends();
+  const outcomes = archive.outcomes();
   for (const client of world.clients) {
     for (const job of client.acked) {
       const end = ends.get(job.number);
@@ -105,7 +127,7 @@ function checkClients(world: World): void {
 function checkResults(
   world: World,
   job: AckedJob,
-  outcomes: ReturnType<World["archive"]["outcomes"]>,
+  outcomes: ReturnType<SimArchive["outcomes"]>,
 ): number {
   const inputs = job.plan.parts.slice(0, job.parts).flat();
   let failures = 0;

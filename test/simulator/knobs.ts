@@ -5,22 +5,44 @@ import { limits } from "../../src/protocol/limits.ts";
 import type { Random } from "./random.ts";
 
 /** Mean times between faults in ms; 0: never. */
-export interface FaultRates {
+export interface MasterRates {
   readonly masterCrash: number;
+  readonly masterMachineCrash: number;
   readonly masterStall: number;
+  readonly allMastersCrash: number;
+  readonly stepDown: number;
+  readonly rollingRestart: number;
+  readonly lostDisk: number;
+  readonly clockStep: number;
   readonly journalStall: number;
+  /** One master and the engine: stalled, cut off, shown what was, or rung for nothing. */
+  readonly engineStall: number;
+  readonly engineCut: number;
+  readonly tailLag: number;
+  readonly falseRing: number;
+  /** Masters from each other, and from their clients. */
+  readonly mastersCut: number;
+  readonly mastersReset: number;
+  readonly clientCut: number;
+}
+
+export interface WorkerRates {
   readonly workerCrash: number;
   readonly machineCrash: number;
   readonly workerStall: number;
   readonly workerLeaves: number;
   readonly slotCrash: number;
+  /** A worker from all masters, and a master from one worker or all. */
   readonly netCut: number;
   readonly netOneWay: number;
   readonly netReset: number;
+  readonly masterWorkersCut: number;
   readonly storm: number;
-  readonly clockStep: number;
+  readonly workerClockStep: number;
   readonly spoolTrouble: number;
 }
+
+export type FaultRates = MasterRates & WorkerRates;
 
 export interface JournalOdds {
   readonly lostThenNever: number;
@@ -29,10 +51,15 @@ export interface JournalOdds {
   readonly refused: number;
   readonly duplicated: number;
   readonly readFails: number;
+  readonly ringLost: number;
+  readonly ringLate: number;
 }
 
 export interface Knobs {
   readonly profile: "quiet" | "master only" | "short silence" | "everything";
+  readonly masters: number;
+  /** One master is shown a damaged journal. */
+  readonly damage: boolean;
   readonly workers: number;
   readonly clients: number;
   readonly jobsPerClient: number;
@@ -40,9 +67,17 @@ export interface Knobs {
   readonly faultsMs: number;
   readonly latencyMs: number;
   readonly appendMs: number;
+  /** After so long the engine's client gives up waiting. */
+  readonly engineTimeoutMs: number;
+  /** An append that was on its way lands within this. */
+  readonly lateMs: number;
+  /** Batches that one read of the tail gives at most. */
+  readonly readBatches: number;
   readonly silenceMaxMs: number;
   readonly lostAnswers: number;
   readonly snapshotMs: number;
+  /** Mean time between reads of a client; 0: it reads nothing. */
+  readonly readMs: number;
   readonly operatorMs: number;
   readonly shortTasks: boolean;
   readonly poison: boolean;
@@ -51,23 +86,6 @@ export interface Knobs {
   /** Smaller limits than in production, so that slices, retirement and windows are met. */
   readonly limits: Partial<Record<keyof typeof limits, number>>;
 }
-
-const none: FaultRates = {
-  masterCrash: 0,
-  masterStall: 0,
-  journalStall: 0,
-  workerCrash: 0,
-  machineCrash: 0,
-  workerStall: 0,
-  workerLeaves: 0,
-  slotCrash: 0,
-  netCut: 0,
-  netOneWay: 0,
-  netReset: 0,
-  storm: 0,
-  clockStep: 0,
-  spoolTrouble: 0,
-};
 
 export function drawKnobs(random: Random): Knobs {
   const profile = random.pick([
@@ -82,20 +100,27 @@ export function drawKnobs(random: Random): Knobs {
     "everything",
     "everything",
   ] as const);
+  const damage = random.chance(0.12);
   const journalFaults = profile !== "quiet" && random.chance(0.7);
   const odd = (most: number) => (journalFaults && random.chance(0.6) ? random.float() * most : 0);
   return {
     profile,
-    workers: random.between(1, 5),
+    masters: damage ? 3 : random.pick([1, 1, 2, 3, 3, 3, 3, 3, 3]),
+    damage,
+    workers: random.chance(0.03) ? random.between(6, 50) : random.between(1, 5),
     clients: random.between(1, 3),
     jobsPerClient: random.between(2, 8),
     tasksMax: random.pick([3, 12, 40]),
     faultsMs: random.between(30, 120) * 1_000,
     latencyMs: random.pick([0.2, 2, 20, 100]),
     appendMs: random.pick([0.5, 3, 30]),
+    engineTimeoutMs: random.pick([2_000, 5_000, Infinity]),
+    lateMs: random.pick([50, 4_000, 10_000]),
+    readBatches: random.pick([3, 1_000]),
     silenceMaxMs: profile === "everything" ? 40_000 : 9_000,
     lostAnswers: random.chance(0.5) ? random.float() * 0.3 : 0,
     snapshotMs: random.pick([1_000, 5_000, 20_000]),
+    readMs: random.pick([0, 300, 2_000]),
     operatorMs: random.chance(0.7) ? random.between(2, 15) * 1_000 : 0,
     shortTasks: random.chance(0.5),
     poison: profile === "everything" && random.chance(0.2),
@@ -103,43 +128,79 @@ export function drawKnobs(random: Random): Knobs {
     journal: {
       lostThenNever: odd(0.05),
       lostButStored: odd(0.05),
-      lostThenLate: odd(0.05),
-      refused: odd(0.03),
+      lostThenLate: odd(0.1),
+      refused: odd(0.1),
       duplicated: odd(0.1),
       readFails: odd(0.2),
+      ringLost: odd(0.9),
+      ringLate: odd(0.9),
     },
     limits: drawLimits(random),
   };
 }
 
 function drawRates(random: Random, profile: Knobs["profile"]): FaultRates {
-  if (profile === "quiet") return none;
   const rate = (least: number, most: number) =>
     random.chance(0.5) ? random.between(least, most) * 1_000 : 0;
-  const master = {
-    ...none,
+  const all = {
     masterCrash: rate(2, 30),
+    masterMachineCrash: rate(10, 60),
     masterStall: rate(5, 40),
-    journalStall: rate(10, 60),
+    allMastersCrash: rate(20, 90),
+    stepDown: rate(3, 30),
+    rollingRestart: rate(20, 60),
+    lostDisk: rate(20, 60),
     clockStep: rate(3, 30),
+    journalStall: rate(10, 60),
+    engineStall: rate(5, 40),
+    engineCut: rate(5, 40),
+    tailLag: rate(3, 20),
+    falseRing: rate(1, 10),
+    mastersCut: rate(5, 40),
+    mastersReset: rate(2, 30),
+    clientCut: rate(5, 40),
     storm: rate(2, 20),
-  };
-  if (profile === "master only") return master;
-  const net = { netCut: rate(5, 40), netOneWay: rate(5, 40), netReset: rate(2, 30) };
-  const calm = { ...master, ...net, workerStall: rate(5, 40), slotCrash: rate(3, 30) };
-  if (profile === "short silence") return { ...calm, journalStall: 0 };
-  return {
-    ...calm,
+    workerClockStep: rate(3, 30),
+    netCut: rate(5, 40),
+    netOneWay: rate(5, 40),
+    netReset: rate(2, 30),
+    masterWorkersCut: rate(5, 40),
+    workerStall: rate(5, 40),
+    slotCrash: rate(3, 30),
     workerCrash: rate(5, 40),
     machineCrash: rate(10, 60),
     workerLeaves: rate(15, 60),
     spoolTrouble: rate(15, 60),
   };
+  const left = { ...all };
+  for (const kind of absent[profile](Object.keys(all) as (keyof FaultRates)[])) left[kind] = 0;
+  return left;
 }
+
+type Kinds = readonly (keyof FaultRates)[];
+
+const harmful: Kinds = ["workerCrash", "machineCrash", "workerLeaves", "spoolTrouble"];
+const ofWorkers: Kinds = [
+  ...harmful,
+  "netCut",
+  "netOneWay",
+  "netReset",
+  "masterWorkersCut",
+  "workerStall",
+  "slotCrash",
+];
+
+/** What a profile leaves out of all faults. */
+const absent: { readonly [profile in Knobs["profile"]]: (all: Kinds) => Kinds } = {
+  quiet: (all) => all,
+  "master only": () => ofWorkers,
+  "short silence": () => [...harmful, "journalStall"],
+  everything: () => [],
+};
 
 function drawLimits(random: Random): Knobs["limits"] {
   const small = random.chance(0.6);
-  if (!small) return { digestBatches: 64 };
+  if (!small) return { digestBatches: 64, openJobSilenceMs: 60_000 };
   return {
     sliceTasksMax: random.pick([3, 10, 100]),
     blockTasksMax: random.pick([2, 16, 256]),

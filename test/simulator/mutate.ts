@@ -17,21 +17,37 @@ export interface Verdict {
   readonly seeds: number;
 }
 
+/**
+ * Runs seeds until one fails. `limitMs` is for all of them; a single seed that takes half of it has no end, which is
+ * a failure too.
+ */
 export async function huntMutant(mutant: Mutant, seeds: number, limitMs: number): Promise<Verdict> {
   const code = await bundle(mutant);
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
-    workerData: { seeds },
-  });
+  // Not from a data: URL: that would be the name of the file in every line of every stack.
+  const numbers = Array.from({ length: seeds }, (_, i) => i + 1);
+  if (mutant.seed !== undefined) numbers.unshift(mutant.seed);
+  const worker = new Worker(code, { eval: true, workerData: { numbers, limitMs } });
   return new Promise((resolve, reject) => {
+    let last = 0;
+    let timer: NodeJS.Timeout | undefined;
     const end = (verdict: Omit<Verdict, "name">) => {
       clearTimeout(timer);
       void worker.terminate();
       resolve({ name: mutant.name, ...verdict });
     };
-    const timer = setTimeout(() => {
-      end({ caught: { seed: 0, message: `no end within ${limitMs} ms` }, seeds: 0 });
-    }, limitMs);
-    worker.on("message", end);
+    const wait = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const message = `no end within ${limitMs / 2} ms`;
+        end({ caught: { seed: last + 1, message }, seeds: last });
+      }, limitMs / 2);
+    };
+    wait();
+    worker.on("message", (said: number | Omit<Verdict, "name">) => {
+      if (typeof said !== "number") return end(said);
+      last = said;
+      wait();
+    });
     worker.on("error", reject);
   });
 }
@@ -39,13 +55,16 @@ export async function huntMutant(mutant: Mutant, seeds: number, limitMs: number)
 const entry = `
 import { parentPort, workerData } from "node:worker_threads";
 import { runSeed } from "./test/simulator/run.ts";
-let seed = 1;
+const until = performance.now() + workerData.limitMs;
 let caught;
-for (; seed <= workerData.seeds && !caught; seed++) {
+let seeds = 0;
+for (const seed of workerData.numbers) {
+  if (caught || performance.now() > until) break;
   const { failure } = runSeed(seed);
   if (failure) caught = { seed, message: failure.message.split("\\n")[0] };
+  parentPort.postMessage(++seeds);
 }
-parentPort.postMessage({ caught, seeds: seed - 1 });
+parentPort.postMessage({ caught, seeds });
 `;
 
 async function bundle(mutant: Mutant): Promise<string> {
@@ -53,7 +72,7 @@ async function bundle(mutant: Mutant): Promise<string> {
     stdin: { contents: entry, resolveDir: root, loader: "ts" },
     bundle: true,
     write: false,
-    format: "esm",
+    format: "cjs",
     platform: "node",
     target: "node20",
     absWorkingDir: root,

@@ -1,15 +1,18 @@
 // The operator: pauses and limits queues, drains workers, cancels jobs and tasks. When the faults are over he
 // takes back whatever would keep work from ending.
 
+import { SimApi } from "./api.ts";
 import { queueNames } from "./plans.ts";
 import type { World } from "./world.ts";
 
 export class Operator {
   #busy = 0;
   readonly #world: World;
+  readonly #api: SimApi;
 
   constructor(world: World) {
     this.#world = world;
+    this.#api = new SimApi(world, "operator");
     if (world.knobs.operatorMs > 0) this.#next();
   }
 
@@ -49,7 +52,7 @@ export class Operator {
 
   #queue(name: string, paused: boolean | null, settings: { runningMax?: number }): void {
     this.#busy++;
-    this.#world.api.insist(
+    this.#api.insist(
       () => ({
         kind: "setQueue",
         name,
@@ -74,17 +77,20 @@ export class Operator {
   }
 
   #drainOne(worker: number, how: { undo: boolean; deadlineMs: number; exit: boolean }): void {
-    const id = this.#world.checker.shadow.workers.get(worker)?.info.id;
-    const leaves = this.#world.workers.find(({ plan }) => plan.id === id)?.life?.leaves === true;
-    // The protocol has no word for it: whoever takes back a leaving worker's own drain gets its work sent back.
-    if (how.undo && leaves) return;
+    if (how.undo && this.#leaves(worker)) return;
     this.#world.timeline.trace(`operator: drains ${worker} ${JSON.stringify(how)}`);
     this.#busy++;
-    this.#world.api.insist(
-      () => ({ kind: "drain", worker, ...how }),
+    this.#api.insist(
+      () => ({ kind: "drain", worker, ...how, undo: how.undo && !this.#leaves(worker) }),
       () => {},
       () => void this.#busy--,
     );
+  }
+
+  /** The protocol has no word for it: whoever takes back a leaving worker's own drain gets its work sent back. */
+  #leaves(worker: number): boolean {
+    const id = this.#world.checker.shadow.workers.get(worker)?.info.id;
+    return this.#world.workers.find(({ plan }) => plan.id === id)?.life?.leaves === true;
   }
 
   #cancelJob(): void {
@@ -92,7 +98,7 @@ export class Operator {
     if (job === undefined) return;
     this.#world.timeline.trace(`operator: cancels job ${job}`);
     this.#busy++;
-    this.#world.api.insist(
+    this.#api.insist(
       () => ({ kind: "cancelJob", job, reason: "cancelled" }),
       (answer) => {
         if (answer.ok) this.#world.checker.cancelAcked(job, null);
@@ -108,7 +114,7 @@ export class Operator {
     const task = this.#world.random.operator.between(0, Math.max(0, count - 1));
     this.#world.timeline.trace(`operator: cancels task ${job}/${task}`);
     this.#busy++;
-    this.#world.api.insist(
+    this.#api.insist(
       () => ({ kind: "cancelTask", job, task }),
       (answer) => {
         if (answer.ok) this.#world.checker.cancelAcked(job, task);

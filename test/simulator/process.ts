@@ -11,6 +11,13 @@ interface Held {
   cancelled: boolean;
 }
 
+export interface ClockTraits {
+  /** What its monotonic clock says at the beginning of all time. */
+  readonly startedAt: number;
+  /** How much faster than true time it goes; 1: as fast. */
+  readonly rate?: number;
+}
+
 export class Process {
   readonly name: string;
   readonly clock: Clock;
@@ -18,14 +25,17 @@ export class Process {
   wallOffset = 0;
   #alive = true;
   #stopped = false;
+  #stops = 0;
   #held: Held[] = [];
   readonly #timeline: Timeline;
+  readonly #rate: number;
 
-  constructor(name: string, timeline: Timeline, startedAt: number) {
+  constructor(name: string, timeline: Timeline, { startedAt, rate = 1 }: ClockTraits) {
     this.name = name;
     this.#timeline = timeline;
+    this.#rate = rate;
     this.clock = {
-      now: () => startedAt + timeline.now,
+      now: () => startedAt + timeline.now * rate,
       wall: () => 1_700_000_000_000 + timeline.now + this.wallOffset,
       after: (delayMs, fire) => this.#timer(delayMs, fire),
     };
@@ -53,7 +63,7 @@ export class Process {
 
   #timer(delayMs: number, fire: () => void): CancelTimer {
     let held: Held | undefined;
-    const cancel = this.#timeline.after(delayMs, `${this.name} timer`, () => {
+    const cancel = this.#timeline.after(delayMs / this.#rate, `${this.name} timer`, () => {
       if (!this.#alive) return;
       if (!this.#stopped) return fire();
       held = { kind: "timer", label: "timer", fire, cancelled: false };
@@ -69,12 +79,16 @@ export class Process {
   stall(ms: number): void {
     if (!this.#alive || this.#stopped) return;
     this.#stopped = true;
+    const stop = ++this.#stops;
     this.#timeline.trace(`${this.name} is stopped for ${ms} ms`);
-    this.#timeline.after(ms, `${this.name} goes on`, () => this.#goOn());
+    this.#timeline.after(ms, `${this.name} goes on`, () => {
+      if (stop === this.#stops) this.wake();
+    });
   }
 
-  #goOn(): void {
-    if (!this.#alive) return;
+  /** SIGCONT. */
+  wake(): void {
+    if (!this.#alive || !this.#stopped) return;
     this.#timeline.trace(`${this.name} goes on`);
     this.#stopped = false;
     const held = this.#held;

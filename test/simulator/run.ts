@@ -13,6 +13,12 @@ export interface RunResult {
   readonly virtualMs: number;
   readonly traceHash: string;
   readonly profile: string;
+  /** Terms that began; whether a damaged journal was met. */
+  readonly terms: number;
+  readonly damaged: boolean;
+  readonly reads: number;
+  /** Frames of orders that workers refused, because they were of an old term. */
+  readonly staleOrders: number;
   readonly tail: readonly string[];
 }
 
@@ -37,11 +43,15 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
     seed,
     failure,
     steps: world.timeline.steps,
-    batches: world.journal.head.index,
+    batches: world.store.head.index,
     explained: world.checker.explained,
     virtualMs: world.timeline.now,
     traceHash: world.timeline.traceHash,
     profile: world.knobs.profile,
+    terms: world.checker.shadow.term,
+    damaged: world.damage?.met === true,
+    reads: world.replicas.reads,
+    staleOrders: world.obedience.refused,
     tail: world.timeline.tail(options.tailLines ?? 60),
   };
 }

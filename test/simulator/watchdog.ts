@@ -40,13 +40,11 @@ export class Watchdog {
   }
 
   /** Nothing stands between the worker and the journal. */
-  #isSound({ life, wire }: SimWorker): boolean {
-    const { master, journal, timeline } = this.#world;
-    const blocked = wire.isBlocked("up") || wire.isBlocked("down");
-    const stopped = life?.process.stopped !== false || master.life?.process.stopped !== false;
-    const leads = master.life?.loop.leads === true;
-    const listens = life?.agent.leader !== undefined;
-    return !blocked && !stopped && leads && listens && journal.stalledUntil <= timeline.now;
+  #isSound({ life, node }: SimWorker): boolean {
+    const { leader, store, timeline, network } = this.#world;
+    if (life?.process.stopped !== false || leader?.life?.process.stopped !== false) return false;
+    const wire = network.between(node, leader.node);
+    return life.leader === leader && wire.isSound && leader.engine.isSound(timeline.now, store);
   }
 
   #inVain({ life, plan }: SimWorker): Set<string> {

@@ -1,15 +1,15 @@
 // A worker: the real agent and its parts over a simulated network, slots and spool. What is here does what
-// session.ts, sessions.ts and spool.ts do around the agent, for one master.
+// sessions.ts and spool.ts do around the agent.
 
-import { limits } from "../../src/protocol/limits.ts";
-import { protocolVersion, protocolVersionMin } from "../../src/protocol/messages.ts";
-import type { MasterMessage, WorkerMessage, WorkerReport } from "../../src/protocol/messages.ts";
+import { protocolVersion } from "../../src/protocol/messages.ts";
+import type { MasterMessage, WorkerReport } from "../../src/protocol/messages.ts";
 import type { WorkerInfo } from "../../src/protocol/model.ts";
 import { Agent } from "../../src/worker/agent.ts";
 import type { Spool } from "../../src/worker/reports.ts";
 import { SimExecutor } from "./executor.ts";
-import { checkMs, dialMs, Link, pingMs, Wire } from "./network.ts";
-import type { MasterLife } from "./master.ts";
+import { Dialled } from "./dialled.ts";
+import type { SimMaster } from "./master.ts";
+import type { Wire } from "./network.ts";
 import { Process } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -22,11 +22,11 @@ export interface WorkerPlan {
 /** A machine that a worker's process runs on, life after life. */
 export class SimWorker {
   readonly plan: WorkerPlan;
-  readonly wire: Wire;
   life: WorkerLife | null = null;
   lives = 0;
   /** Nothing answers here, not even a refusal. */
   machineDown = false;
+  readonly clockRate: number;
   /** What is on its disk. */
   spool: WorkerReport[] = [];
   readonly #world: World;
@@ -34,7 +34,7 @@ export class SimWorker {
   constructor(world: World, plan: WorkerPlan) {
     this.#world = world;
     this.plan = plan;
-    this.wire = new Wire(world);
+    this.clockRate = 1 + (world.random.clock.float() - 0.5) * 0.02;
   }
 
   start(): void {
@@ -57,9 +57,19 @@ export class SimWorker {
     return `${this.plan.id}:${7_000 + life}`;
   }
 
-  /** Somebody dials the port of one of its lives. */
-  answers(address: string): boolean {
-    if (this.machineDown || this.wire.isBlocked("down") || this.wire.isBlocked("up")) return true;
+  get node(): string {
+    return this.plan.id;
+  }
+
+  /** Its connections to the masters, one wire each. */
+  get wires(): Wire[] {
+    const { masters, network } = this.#world;
+    return masters.map(({ node }) => network.between(this.node, node));
+  }
+
+  /** Somebody dials the port of one of its lives; what gets no answer does not count as refused. */
+  answers(from: string, address: string): boolean {
+    if (this.machineDown || !this.#world.network.between(this.node, from).isSound) return true;
     return this.life !== null && address === this.addressOf(this.lives);
   }
 }
@@ -71,9 +81,10 @@ export class WorkerLife {
   readonly incarnation: string;
   readonly #world: World;
   readonly #worker: SimWorker;
+  /** Welcomed ones, by number; and all that were begun and have not ended. */
   readonly #sessions = new Map<number, Dialled>();
+  readonly #dials = new Set<Dialled>();
   #lastSession = 0;
-  #tries = 0;
   /** It was told to leave, which nobody takes back. */
   leaves = false;
   readonly spool: Spool & { problem: string | undefined };
@@ -82,7 +93,8 @@ export class WorkerLife {
     this.#world = world;
     this.#worker = worker;
     const name = `${worker.plan.id}#${life}`;
-    this.process = new Process(name, world.timeline, world.random.clock.between(0, 1_000_000));
+    const startedAt = world.random.clock.between(0, 1_000_000);
+    this.process = new Process(name, world.timeline, { startedAt, rate: worker.clockRate });
     this.incarnation = world.random.ids.hex(16);
     this.executor = new SimExecutor(world, this.process, worker.plan);
     const predecessor = worker.spool.map((report, i) => ({ ...report, n: i + 1 }));
@@ -111,13 +123,22 @@ export class WorkerLife {
         onExit: (reason) => this.#exited(reason),
       },
     );
-    this.#dial();
+    for (const master of world.masters) this.#dial(master, 0);
+  }
+
+  get node(): string {
+    return this.#worker.node;
+  }
+
+  /** The master whose orders it takes. */
+  get leader(): SimMaster | undefined {
+    return this.#sessions.get(this.agent.leader ?? -1)?.master;
   }
 
   die(how: "process" | "machine"): void {
     this.process.kill();
     this.executor.kill();
-    for (const session of this.#sessions.values()) session.drop(how);
+    for (const session of this.#dials) session.drop(how === "machine" ? "vanish" : "drop");
   }
 
   /** Refused for good, or ended by a drain. */
@@ -141,137 +162,31 @@ export class WorkerLife {
 
   // ── dialling ───────────────────────────────────────────────────────────────────────────
 
-  #dial(): void {
+  /** W1: a session with every master. */
+  #dial(master: SimMaster, tries: number): void {
     const session = ++this.#lastSession;
-    const dialled = new Dialled(this.#world, this, this.#worker, {
+    const { process } = this;
+    let welcomed = false;
+    const dialled = new Dialled(this.#world, this, master, {
       onWelcome: () => {
-        this.#tries = 0;
+        welcomed = true;
         this.#sessions.set(session, dialled);
       },
-      onMessages: (messages) => this.agent.receive(session, messages),
+      onMessages: (messages) => this.#receive(session, messages),
       onEnd: (reason, final) => {
+        this.#dials.delete(dialled);
         if (this.#sessions.delete(session)) this.agent.closed(session);
         if (final) return this.#exited(`refused: ${reason}`);
-        const ceiling = Math.min(2_000, 100 * 2 ** Math.min(this.#tries++, 10));
+        const ceiling = Math.min(2_000, 100 * 2 ** Math.min(tries, 10));
         const wait = Math.ceil(this.#world.random.network.float() * ceiling);
-        this.process.clock.after(wait, () => this.#dial());
+        process.clock.after(wait, () => this.#dial(master, welcomed ? 0 : tries + 1));
       },
     });
-  }
-}
-
-interface DialledEvents {
-  readonly onWelcome: () => void;
-  readonly onMessages: (messages: readonly MasterMessage[]) => void;
-  readonly onEnd: (reason: string, final: boolean) => void;
-}
-
-/** One connection to the master, from the dial to its end: what session.ts does. */
-class Dialled {
-  readonly #world: World;
-  readonly #process: Process;
-  readonly #events: DialledEvents;
-  #link: Link | undefined;
-  #heardAt: number;
-  #spokeAt: number;
-  #checkedAt: number;
-  #welcomed = false;
-  #ended = false;
-
-  constructor(world: World, life: WorkerLife, worker: SimWorker, events: DialledEvents) {
-    this.#world = world;
-    this.#process = life.process;
-    this.#events = events;
-    const now = life.process.clock.now();
-    this.#heardAt = this.#spokeAt = this.#checkedAt = now;
-    const wire = worker.wire;
-    const reach = wire.delay("up");
-    const target = world.master.life;
-    if (reach > dialMs) this.#later(dialMs, "the dial took too long");
-    else if (!target) this.#later(reach, "connection refused");
-    else {
-      world.timeline.after(reach, "dial", () => {
-        if (!target.process.alive || !life.process.alive) return this.#later(1, "refused");
-        target.process.enter("accept", () => this.#accepted(target, life, worker));
-      });
-      life.process.clock.after(checkMs, () => this.#check());
-    }
+    this.#dials.add(dialled);
   }
 
-  #later(ms: number, reason: string): void {
-    this.#process.later(ms, "dial failed", () => this.end(reason));
-  }
-
-  #accepted(target: MasterLife, life: WorkerLife, worker: SimWorker): void {
-    if (this.#ended) return;
-    const link = new Link(this.#world, worker.wire, {
-      worker: life.process,
-      master: target.process,
-      onMaster: (messages) => end.received(messages),
-      onWorker: (messages) => this.#received(messages),
-      onMasterClosed: (reason) => end.closed(reason),
-      onWorkerClosed: (reason) => this.end(reason),
-    });
-    this.#link = link;
-    const end = this.#world.master.accept(target, link);
-    life.process.later(worker.wire.delay("down"), "connected", () => {
-      this.#heardAt = this.#process.clock.now();
-      this.send([
-        {
-          kind: "hello",
-          protocol: [protocolVersionMin, protocolVersion],
-          version: "0.0.0",
-          id: worker.plan.id,
-          incarnation: life.incarnation,
-          journalId: this.#world.journal.journalId,
-        },
-      ]);
-    });
-  }
-
-  send(messages: readonly WorkerMessage[]): void {
-    if (this.#ended) return;
-    this.#link?.sendUp(messages);
-    this.#spokeAt = this.#process.clock.now();
-  }
-
-  #received(messages: readonly MasterMessage[]): void {
-    if (this.#ended) return;
-    this.#heardAt = this.#process.clock.now();
-    const refusal = messages.find((message) => message.kind === "refuse");
-    if (refusal) return this.end(refusal.message, true);
-    let rest = messages;
-    if (!this.#welcomed && messages[0]?.kind === "welcome") {
-      this.#welcomed = true;
-      this.#events.onWelcome();
-      rest = messages.slice(1);
-    }
-    if (rest.length > 0) this.#events.onMessages(rest);
-  }
-
-  #check(): void {
-    if (this.#ended) return;
-    const now = this.#process.clock.now();
-    const stalled = now - this.#checkedAt - checkMs;
-    if (stalled > checkMs) this.#heardAt += stalled;
-    this.#checkedAt = now;
-    if (now - this.#heardAt > limits.suspectAfterMs) return this.end("nothing heard");
-    this.#process.clock.after(checkMs, () => this.#check());
-    if (this.#welcomed && now - this.#spokeAt > pingMs - checkMs) this.send([]);
-  }
-
-  end(reason: string, final = false): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#link?.closeWorker();
-    this.#events.onEnd(reason, final);
-  }
-
-  /** The process is dead. */
-  drop(how: "process" | "machine"): void {
-    this.#ended = true;
-    if (how === "machine") this.#link?.vanish();
-    else this.#link?.closeWorker();
+  #receive(session: number, messages: readonly MasterMessage[]): void {
+    this.#world.obedience.receive(this, messages, () => this.agent.receive(session, messages));
   }
 }
 

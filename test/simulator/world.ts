@@ -1,29 +1,35 @@
-// The world of one seed: one master, some workers and clients, a journal, a network, and what goes wrong. Time
-// passes event by event; after the faults are over everything must come to its end.
+// The world of one seed: one to three masters, some workers and clients, a journal, a network, and what goes wrong.
+// Time passes event by event; after the faults are over everything must come to its end.
 
 import type { Entry } from "../../src/core/entry.ts";
 import type { StoredBatch } from "../../src/journal/journal.ts";
 import type { Log, LogFields } from "../../src/lib/log.ts";
-import { SimApi } from "./api.ts";
-import { SimArchive } from "./archive.ts";
 import { Checker } from "./checker.ts";
 import { SimClient } from "./clients.ts";
 import type { SimInput } from "./executor.ts";
-import { Faults } from "./faults.ts";
+import { planDamage } from "./damage.ts";
+import type { Damage } from "./damage.ts";
+import { beginFaults } from "./faults.ts";
 import { finalChecks, isSettled, stuckText, unsettledText } from "./finish.ts";
-import { SimJournal } from "./journal.ts";
 import { drawKnobs } from "./knobs.ts";
 import type { Knobs } from "./knobs.ts";
+import { Liveness } from "./liveness.ts";
 import { SimMaster } from "./master.ts";
+import { Network } from "./network.ts";
+import type { Place } from "./network.ts";
+import { Obedience } from "./obedience.ts";
 import { Operator } from "./operator.ts";
 import type { JobPlan } from "./plans.ts";
-import type { Process } from "./process.ts";
 import { Random } from "./random.ts";
+import { Replicas } from "./replicas.ts";
+import { SimStore } from "./store.ts";
 import { Timeline } from "./timeline.ts";
 import { Watchdog } from "./watchdog.ts";
 import { SimWorker } from "./worker.ts";
 import type { WorkerPlan } from "./worker.ts";
 
+/** More than any sound run has taken. */
+const stepsMax = 2_000_000;
 /** After the faults, everything has this long to end. */
 const settleMs = 1_200_000;
 
@@ -49,11 +55,12 @@ export class World {
   readonly knobs: Knobs;
   readonly random: { readonly [stream in (typeof streams)[number]]: Random };
   readonly timeline: Timeline;
-  readonly journal: SimJournal;
-  readonly archive: SimArchive;
+  readonly store: SimStore;
+  readonly network: Network;
   readonly checker: Checker;
-  readonly api: SimApi;
-  readonly master: SimMaster;
+  readonly replicas: Replicas;
+  readonly obedience: Obedience;
+  readonly masters: SimMaster[] = [];
   readonly workers: SimWorker[] = [];
   readonly clients: SimClient[] = [];
   readonly operator: Operator;
@@ -61,6 +68,8 @@ export class World {
   readonly inputs = new Map<string, SimInput>();
   /** The faults are over. */
   calm = false;
+  /** What one master sees of the journal is not what was written. */
+  damage: Damage | undefined;
   dispatchMax = 20_000;
 
   constructor(seed: number) {
@@ -69,11 +78,12 @@ export class World {
     this.random = Object.fromEntries(forks) as World["random"];
     this.knobs = drawKnobs(this.random.knobs);
     this.timeline = new Timeline(this.random.timeline);
-    this.journal = new SimJournal(this);
-    this.archive = new SimArchive(this);
+    this.store = new SimStore(this);
+    this.network = new Network(this);
+    this.replicas = new Replicas(this);
+    this.obedience = new Obedience(this);
     this.checker = new Checker(this);
-    this.api = new SimApi(this);
-    this.master = new SimMaster(this);
+    for (let i = 1; i <= this.knobs.masters; i++) this.masters.push(new SimMaster(this, `m${i}`));
     if (this.random.knobs.chance(0.2)) this.dispatchMax = this.random.knobs.between(1, 5);
     for (const plan of drawWorkers(this.random.knobs, this.knobs.workers)) {
       this.workers.push(new SimWorker(this, plan));
@@ -83,19 +93,27 @@ export class World {
 
   /** Runs the seed to its end; throws what went wrong. */
   run(): void {
-    this.master.start();
+    for (const master of this.masters) this.#beginMaster(master);
     for (const worker of this.workers) this.#begin(worker);
     for (let i = 0; i < this.knobs.clients; i++)
       this.clients.push(new SimClient(this, `client${i}`));
-    void new Faults(this);
+    beginFaults(this);
+    if (this.knobs.damage) planDamage(this);
     this.#snapshots();
     this.#supervise();
     void new Watchdog(this);
     this.#until(this.knobs.faultsMs, () => false);
     this.#heal();
+    void new Liveness(this);
     const settled = this.#until(this.timeline.now + settleMs, () => isSettled(this));
     if (!settled) this.fail(`liveness: ${unsettledText(this)}\n${stuckText(this)}`);
     finalChecks(this);
+  }
+
+  /** The first one at once; the others find it leading, or stand beside it. */
+  #beginMaster(master: SimMaster): void {
+    const ms = master === this.masters[0] ? 0 : this.random.faults.float() ** 2 * 5_000;
+    this.timeline.after(ms, "master starts", () => master.start());
   }
 
   #begin(worker: SimWorker): void {
@@ -108,15 +126,16 @@ export class World {
     while (this.timeline.step(end)) {
       if (this.timeline.now < look) continue;
       look = this.timeline.now + 1_000;
+      this.check(this.timeline.steps < stepsMax, `liveness: ${stepsMax} steps and no end`);
       if (isDone()) return true;
     }
     return isDone();
   }
 
   #snapshots(): void {
-    const gap = this.knobs.snapshotMs * 2 * this.random.disk.float();
+    const gap = (this.knobs.snapshotMs * 2 * this.random.disk.float()) / this.masters.length;
     this.timeline.after(gap, "snapshot", () => {
-      this.master.snapshot();
+      this.random.disk.pick(this.masters).snapshot();
       this.#snapshots();
     });
   }
@@ -128,6 +147,10 @@ export class World {
         const odds = this.calm ? 1 : worker.machineDown ? 0.05 : 0.3;
         if (!worker.life && worker.lives > 0 && this.random.faults.chance(odds)) worker.start();
       }
+      for (const master of this.masters) {
+        const odds = this.calm ? 1 : master.machineDown ? 0.05 : 0.3;
+        if (!master.life && master.lives > 0 && this.random.faults.chance(odds)) master.start();
+      }
       if (this.calm) this.operator.keepCalm();
       this.#supervise();
     });
@@ -136,23 +159,52 @@ export class World {
   #heal(): void {
     this.timeline.trace("the faults are over");
     this.calm = true;
-    this.journal.calm = true;
-    this.journal.stalledUntil = 0;
-    for (const { wire, life } of this.workers) {
-      wire.heal();
+    this.store.stalledUntil = 0;
+    this.network.heal();
+    for (const { engine, life } of this.masters) {
+      engine.heal();
+      life?.process.wake();
+    }
+    for (const { life } of this.workers) {
+      life?.process.wake();
       if (life) life.spool.problem = undefined;
     }
     this.operator.calm();
   }
 
-  // ── what happens ───────────────────────────────────────────────────────────────────────
-
-  committed(batch: StoredBatch): void {
-    this.checker.committed(batch);
+  /** The master whose `elected` is the last one in the journal, if it lives and knows. */
+  get leader(): SimMaster | undefined {
+    const { leader, term } = this.checker.shadow;
+    return this.masters.find(
+      ({ life, leads }) =>
+        leads &&
+        life?.identity.incarnation === leader?.incarnation &&
+        life?.parts?.loop.peek((state) => state.term) === term,
+    );
   }
 
-  elected(term: number): void {
-    this.timeline.trace(`elected in term ${term}`);
+  masterAt(address: string): SimMaster {
+    const master = this.masters.find((one) => one.address === address);
+    return master ?? this.fail(`nobody has the address ${address}`);
+  }
+
+  // ── what happens ───────────────────────────────────────────────────────────────────────
+
+  committed(batch: StoredBatch, by: string): void {
+    this.checker.committed(batch);
+    this.replicas.wrote(batch, by);
+  }
+
+  /** A journal lost a batch at its front. */
+  trimmed(index: number): void {
+    this.timeline.trace(`the journal is trimmed up to ${index}`);
+    this.replicas.trimmed(index);
+  }
+
+  /** A master stops for good, which only a damaged journal may make it do. */
+  halted(master: SimMaster, why: Error): void {
+    if (this.damage?.explains(master, why) === true) return;
+    this.fail(`${master.id} halts: ${why.message}`, why);
   }
 
   killWorker(id: string, how: "process" | "machine" = "process"): void {
@@ -165,10 +217,11 @@ export class World {
   }
 
   /** W5: two dials, or none when the machine does not answer. */
-  dialWorker(caller: Process, address: string, done: (answers: boolean) => void): void {
+  dialWorker(caller: Place, address: string, done: (answers: boolean) => void): void {
     const worker = this.workers.find(({ plan }) => address.startsWith(`${plan.id}:`));
     const ms = this.knobs.latencyMs + this.random.network.float() * 200;
-    caller.later(ms, "dial back", () => done(worker?.answers(address) ?? true));
+    const ask = () => done(worker?.answers(caller.node, address) ?? true);
+    caller.process.later(ms, "dial back", ask);
   }
 
   submitted(id: string, plan: JobPlan): string {
@@ -190,7 +243,8 @@ export class World {
       debug: () => {},
       info: say("info"),
       warn: say("warn"),
-      error: (message, fields) => this.fail(`${name}: ${message} ${fieldsText(fields)}`),
+      error: (message, fields) =>
+        this.fail(`${name}: ${message} ${fieldsText(fields)}`, fields?.["error"]),
       with: () => log,
     };
     return log;
@@ -228,6 +282,6 @@ function entryText(entry: Entry): string {
 function fieldsText(fields: LogFields | undefined): string {
   if (!fields) return "";
   const { error } = fields;
-  const text = error instanceof Error ? ` ${error.stack ?? error.message}` : "";
+  const text = error instanceof Error ? ` ${error.message}` : "";
   return JSON.stringify(fields) + text;
 }
