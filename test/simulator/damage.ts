@@ -28,6 +28,7 @@ export class Damage {
   readonly kind: Kind;
   /** It has been met. */
   met = false;
+  #fooled = false;
   readonly #world: World;
 
   constructor(world: World, victim: SimMaster, kind: Kind) {
@@ -41,6 +42,14 @@ export class Damage {
       kind === "head went back"
         ? new ShorterView(world, Math.max(store.trimmed + 1, from - random.faults.between(1, 5)))
         : new DamagedView(world, kind, from + random.faults.between(0, 3));
+  }
+
+  /** The victim has followed a batch: one that is not in the journal may fool it only until the next. */
+  followed(index: number, hash: string): void {
+    const fooled = this.#fooled;
+    this.#fooled = this.#world.replicas.at(index)?.hash !== hash;
+    const late = fooled || (this.#fooled && this.kind === "foreign");
+    this.#world.check(!late, `J5: ${this.victim.id} follows a damaged journal (${this.kind})`);
   }
 
   /** Whether a master had a reason to stop like this. */

@@ -2,9 +2,10 @@
 
 import type { Mutant } from "./mutants.ts";
 
-const one = (name: string, file: string, find: string, replace: string): Mutant => ({
+const one = (name: string, file: string, find: string, replace: string, seed?: number): Mutant => ({
   name,
   patches: [{ file, find, replace }],
+  ...(seed === undefined ? {} : { seed }),
 });
 
 export const masterMutants: readonly Mutant[] = [
@@ -97,6 +98,7 @@ export const masterMutants: readonly Mutant[] = [
     "src/master/read-gate.ts",
     "return loop.leads && term === own ? undefined",
     "return loop.leads && own > 0 ? undefined",
+    144,
   ),
   one(
     "a read does not wait for the batch that was asked for",

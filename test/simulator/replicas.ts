@@ -29,6 +29,8 @@ export class Replicas {
   /** The batch that made each job. */
   readonly #madeBy = new Map<number, number>();
   #jobs = 0;
+  /** Masters that were known after each of the last batches. */
+  #known: number[] = [];
   /** Reads that were answered. */
   reads = 0;
 
@@ -40,6 +42,7 @@ export class Replicas {
   committed(shadow: State, batch: StoredBatch): void {
     const jobs = shadow.nextJob - 1;
     const { index, term } = shadow;
+    this.#known = [...this.#known.slice(-3), shadow.masters.size];
     while (this.#jobs < jobs) this.#madeBy.set(++this.#jobs, index);
     this.#stood.set(index, { hash: batch.hash, digest: digestOf(shadow), term, jobs });
   }
@@ -80,7 +83,10 @@ export class Replicas {
     const { index, bytes, recalls } = durable;
     const world = this.#world;
     // Whoever is shown another journal has another state, until it notices.
-    if (world.damage?.victim === life.master) return;
+    if (world.damage?.victim === life.master) {
+      if (bytes.length > 0) world.damage.followed(index, decodeBatch(bytes).hash);
+      return;
+    }
     world.check(index === state.index, `${name}: what is performed is not what is decided`);
     this.#leads(life, state, durable);
     if (bytes.length === 0) {
@@ -112,7 +118,8 @@ export class Replicas {
     const holders = masters.filter(({ disk, lostDiskAt }) => {
       return (disk.newest?.index ?? 0) >= index || timeline.now - lostDiskAt < 10_000;
     });
-    const least = Math.min(2, this.#world.checker.shadow.masters.size);
+    // Whoever joins while a trim is on its way starts from the one snapshot that there is.
+    const least = Math.min(2, ...this.#known);
     const held = holders.length >= least;
     this.#world.check(
       held,
