@@ -143,12 +143,6 @@ export const masterMutants: readonly Mutant[] = [
     "",
   ),
   one(
-    "a stalled standby takes its own sleep for the leader's silence, and does not look again",
-    "src/master/leadership.ts",
-    '      if (answered && this.#newsAt === newsAt) this.#stand("silence");',
-    '      this.#stand("silence");',
-  ),
-  one(
     "a leader sends no signs of life",
     "src/master/loop.ts",
     "    return this.#appendAt + limits.renewMs - this.#ports.clock.now();",
