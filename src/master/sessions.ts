@@ -66,7 +66,11 @@ export class Sessions {
 
   // ── what the API asks ──────────────────────────────────────────────────────────────────
 
-  liveOf(worker: number): { readonly connected: boolean; readonly running: number } {
+  liveOf(state: State, worker: number): { readonly connected: boolean; readonly running: number } {
+    // A standby's sessions are idle (W1): that they stand is all it knows.
+    if (!this.#ports.loop.leads) {
+      return { connected: this.hears(state, [worker]).length > 0, running: 0 };
+    }
     const session = this.#bound.get(worker);
     return { connected: session?.phase === "active", running: session?.load?.slotsBusy ?? 0 };
   }

@@ -161,7 +161,10 @@ function standsBy(master: Master): string {
 
 function healthy({ sessions }: Master, state: State, time: number): string {
   const workers = [...state.workers.values()].filter((worker) => worker.state === "active");
-  const running = workers.reduce((sum, { number }) => sum + sessions.liveOf(number).running, 0);
+  const running = workers.reduce(
+    (sum, { number }) => sum + sessions.liveOf(state, number).running,
+    0,
+  );
   const { waiting } = inQueues(state);
   const oldest = oldestReady(state);
   const parts = [

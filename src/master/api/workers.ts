@@ -20,7 +20,7 @@ export async function workers(
 function viewsIn(state: State, { sessions }: Master): WorkerView[] {
   return [...state.workers.values()]
     .toSorted((a, b) => a.number - b.number)
-    .map((worker) => workerView(worker, sessions.liveOf(worker.number)));
+    .map((worker) => workerView(worker, sessions.liveOf(state, worker.number)));
 }
 
 export async function drainWorker(
@@ -35,7 +35,7 @@ export async function drainWorker(
   await ask(master, { kind: "drain", worker, ...body });
   const view = await look(master, (state) => {
     const found = state.workers.get(worker);
-    return found && workerView(found, master.sessions.liveOf(worker));
+    return found && workerView(found, master.sessions.liveOf(state, worker));
   });
   if (view) return view;
   throw missing;
