@@ -105,12 +105,17 @@ export const mutants: readonly Mutant[] = [
     "older && !job.spec.fenced;",
     "older;",
   ),
-  one(
-    "heartbeats expire while the master stands still",
-    "src/master/sessions.ts",
-    "if (stall > tickMs) for (const watch of this.#watches.values()) watch.heardAt += stall; // L7",
-    "",
-  ),
+  {
+    name: "heartbeats expire while the master stands still",
+    seed: 413,
+    patches: [
+      {
+        file: "src/master/sessions.ts",
+        find: "if (stall > tickMs) for (const watch of this.#watches.values()) watch.heardAt += stall; // L7",
+        replace: "",
+      },
+    ],
+  },
   one(
     "a paused queue goes on",
     "src/core/placement/filters.ts",
