@@ -35,11 +35,6 @@ import { cancelMessage, drainMessage, firstBlocks, verdictMessages } from "./ver
 /** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
 const tickMs = 250;
 const recallMs = 500;
-/**
- * A worker without a session for this long is dialled, again and again: it may have died with no master near. One
- * that lives answers however late it comes back, since its port is open until its process ends.
- */
-const confirmAfterMs = 1_000;
 
 export class Sessions {
   readonly #ports: SessionsPorts;
@@ -429,7 +424,7 @@ export class Sessions {
       this.#watches.delete(worker);
       return;
     }
-    if (silence > confirmAfterMs && !this.#bound.has(worker)) {
+    if (silence > limits.confirmExitMs && !this.#bound.has(worker)) {
       this.#confirmExit(worker, known.incarnation, "no session of it was left");
     }
     if (silence < limits.suspectAfterMs) {

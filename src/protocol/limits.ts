@@ -58,6 +58,11 @@ export const limits = {
   suspectAfterMs: 3_000,
   lostAfterMs: 15_000,
   exitDialMs: 300,
+  /**
+   * A worker without a session for this long is dialled, again and again: it may have died with no master near. One
+   * that lives answers however late it comes back, since its port is open until its process ends.
+   */
+  confirmExitMs: 1_000,
   incarnationChangesMax: 3,
   incarnationWindowMs: 60_000,
   /** The brake (L8). */

@@ -56,6 +56,8 @@ function fromElsewhere(before: readonly EncodedBatch[]): EncodedBatch[] {
   const { term } = state;
   const lost = [...state.workers.values()].find((worker) => worker.state === "lost");
   add(term, { kind: "masterJoined", v: 1, id: "m2", incarnation: "1", addresses });
+  add(term, { kind: "masterJoined", v: 1, id: "m3", incarnation: "1", addresses: [] });
+  add(term, { kind: "masterLeft", v: 1, id: "m3" });
   add(term, { kind: "renewed", v: 1 });
   add(term, { kind: "featureLevel", v: 1, level: 1 });
   add(term, { kind: "workerForgotten", v: 1, worker: lost?.number ?? 0 });
