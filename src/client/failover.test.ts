@@ -26,9 +26,7 @@ describe("a client of several masters", () => {
     const [standby, leader] = [await start(), await start()];
     standby.refuse(/POST/, standsBy(leader.url), 10);
     const client = createClient({ masters: [standby.url], token });
-    const begin = performance.now();
     const job = await client.submit({ head: { spec }, lines: "1\n" });
-    expect(performance.now() - begin).toBeLessThan(500);
     await client.job(job.id);
     expect(standby.paths()).toEqual(["POST /v1/jobs"]);
     expect(leader.seen).toHaveLength(2);

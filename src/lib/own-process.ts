@@ -12,10 +12,15 @@ export interface ProcessName {
 
 /** This process; an empty object where the system does not tell. */
 export function ownProcess(): { readonly process?: ProcessName } {
-  const started = startOf(process.pid);
+  const name = nameOf(process.pid);
+  return name ? { process: name } : {};
+}
+
+/** The process that has this pid now; undefined when there is none, or the system does not tell. */
+export function nameOf(pid: number): ProcessName | undefined {
+  const started = startOf(pid);
   const machine = bootId();
-  if (started === undefined || machine === undefined) return {};
-  return { process: { pid: process.pid, started, machine } };
+  return started === undefined || machine === undefined ? undefined : { pid, started, machine };
 }
 
 /** Whether exactly this process lives here; false too when it ran on another machine. */

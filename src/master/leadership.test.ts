@@ -141,6 +141,17 @@ describe("a follower stands", () => {
     expect(stands).toBe(true);
   });
 
+  test("not when that one turns out to have resigned: whom it named goes first", () => {
+    led();
+    clock.pass(limits.termMinMs);
+    inJournal.push(() => {
+      state.leader = null;
+      follow({ kind: "resigned", from: "m1", to: "m3" });
+    });
+    leadership.gone(7);
+    expect(stands).toBe(false);
+  });
+
   test("not for connections that flap in a term that has only just begun", () => {
     led();
     leadership.gone(7);
