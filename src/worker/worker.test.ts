@@ -45,6 +45,8 @@ function lead(leader: FakeMaster): void {
   leader.greet = () => [leader.welcome(), { kind: "lead", term }];
   leader.answer = (messages, from) => {
     socket = from;
+    // A ping for each frame: a master that says nothing for 3 s would be dialled anew, in the middle of a test.
+    leader.send(from);
     for (const message of messages) {
       if (message.kind !== "register") continue;
       leader.send(from, { kind: "verdict", term: message.term, kill: [], recorded: 0 });
