@@ -57,7 +57,7 @@ async function followAttempt(
   cli: Cli,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let tries = 1; ; tries++) {
+  for (let tries = 1; ;) {
     try {
       for await (const record of client.logs(job, task, { attempt, follow: true, signal })) {
         await writeRecord(record, cli);
@@ -65,13 +65,16 @@ async function followAttempt(
       return;
     } catch (error) {
       if (signal.aborted || !isMissing(error)) throw error;
-      if (await printedNothing(client, { job, task }, attempt, signal)) return;
+      const one = await attemptOf(client, { job, task }, attempt, signal);
+      if (one && hasNoLog(one)) return;
       // Output that is lost with its worker does not keep the task from ending well elsewhere.
       if (tries === missingTries) {
         return cli.say(cli.err.dim(`The output of attempt ${attempt} is lost: ${error.message}`));
       }
       // The output of an attempt that was over at once may be on its way to the disk.
       await delay(missingMs * tries, signal);
+      // While it runs its output is still to come: a busy worker may not have begun to write it down.
+      if (!one || one.ended !== null) tries++;
     }
   }
 }
@@ -88,10 +91,24 @@ export async function printedNothing(
   attempt: number | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const one = await attemptOf(client, { job, task }, attempt, signal);
+  return one !== undefined && hasNoLog(one);
+}
+
+type AttemptView = TaskDetailView["attempts"][number];
+
+async function attemptOf(
+  client: Client,
+  { job, task }: TaskAddress,
+  attempt: number | undefined,
+  signal: AbortSignal,
+): Promise<AttemptView | undefined> {
   const { attempts } = await client.task(job, task, { signal });
-  const one = attempt === undefined ? attempts.at(-1) : attempts.find((a) => a.attempt === attempt);
-  if (one?.state === "given_back") return true;
-  return one !== undefined && one.ended !== null && one.log === null;
+  return attempt === undefined ? attempts.at(-1) : attempts.find((a) => a.attempt === attempt);
+}
+
+function hasNoLog({ state, ended, log }: AttemptView): boolean {
+  return state === "given_back" || (ended !== null && log === null);
 }
 
 export async function writeRecord(

@@ -45,6 +45,7 @@ const registeredMs = 15_000;
 const electedMs = 10_000;
 /** Whoever is asked who leads, on this machine, answers in this time or not at all. */
 const askMs = 1_000;
+const tellMs = 500;
 const lookMs = 20;
 const mib = 1024 * 1024;
 const memoryShare = 0.8;
@@ -126,6 +127,8 @@ export class LaptopCluster {
   /** Workers first, which let their tasks end; then the masters, the leader last: so nobody is elected. */
   async end(): Promise<void> {
     await endAll(this.workers, drainMs + reportMs);
+    // Whoever waits for the last task hears of its end before nobody is left to tell.
+    await delay(tellMs);
     const leader = await this.leader();
     await endAll(
       this.masters.filter((master) => master !== leader),
