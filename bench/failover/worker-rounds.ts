@@ -34,6 +34,7 @@ export async function killWorker(world: World): Promise<WorkerRound> {
   await cluster.killWorker(worker);
   notes.read();
   const tasks = notes.running().flatMap((run) => (run.worker === worker ? [run.task] : []));
+  for (const task of tasks) world.deaths.set(task, (world.deaths.get(task) ?? 0) + 1);
   const again = new Map<string, number>();
   await until(async () => {
     notes.read();
@@ -54,12 +55,18 @@ export async function killWorker(world: World): Promise<WorkerRound> {
   return { worker, at, againMs: [...again.values()], excused };
 }
 
-/** The worker that runs most long tasks, if any does; one that has only just begun may as well be between two. */
+/**
+ * The worker that runs most long tasks, if any does; one that has only just begun may as well be between two. None whose
+ * task has died with two workers already: a third death makes it poison (W9), and it would not run again.
+ */
 function busiest(world: World): string | undefined {
   const { at } = world.now();
   const counts = new Map<string, number>();
   for (const run of world.notes.running()) {
     if (at - run.at > 200) counts.set(run.worker, (counts.get(run.worker) ?? 0) + 1);
+  }
+  for (const { task, worker } of world.notes.running()) {
+    if ((world.deaths.get(task) ?? 0) >= 2) counts.delete(worker);
   }
   return [...counts].toSorted(([, a], [, b]) => b - a)[0]?.[0];
 }

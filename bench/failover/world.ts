@@ -36,6 +36,8 @@ export class World implements AsyncDisposable {
   readonly notes: Notes;
   readonly logs: LogLines;
   readonly random: Random;
+  /** Workers that were killed under a task. */
+  readonly deaths = new Map<string, number>();
   /** When the first worker was killed. */
   deathsFrom = Infinity;
   readonly #etcd: EtcdCluster | undefined;
