@@ -393,6 +393,10 @@ describe("why", () => {
         { rule: "capacity", text: "has no gpu", workers: ["w1", "w2"] },
         { rule: "labels", text: "lacks zone=eu-1", workers: ["w3"] },
       ],
+      line: { tasks: 0, jobs: 0, text: "Nothing goes before it." },
+      forecast: null,
+      change: [{ text: "Let worker w4 take work again.", command: "skein worker drain w4 --undo" }],
+      attempts: [{ attempt: 1, worker: "w2", text: "Its worker was lost: it fell silent." }],
     };
     await using cluster = await fakeCluster({
       "GET /v1/jobs/4f2a": () => job,
@@ -410,6 +414,12 @@ describe("why", () => {
       RULE      WORKERS  BECAUSE
       capacity  w1,w2    has no gpu
       labels    w3       lacks zone=eu-1
+
+      ATTEMPT  WORKER  WHAT BECAME OF IT
+            1  w2      Its worker was lost: it fell silent.
+
+      Nothing goes before it.
+      Let worker w4 take work again.   skein worker drain w4 --undo
       ",
       }
     `);

@@ -6,7 +6,7 @@ import type { JobSpec, QueueSettings, WorkerInfo } from "../protocol/model.ts";
 import type { StartedAttempt } from "./commands/worker.ts";
 import type { Effect } from "./effect.ts";
 import type { Entry, RequestKey } from "./entry.ts";
-import { explain } from "./explain.ts";
+import { explain } from "./explain/explain.ts";
 import { decide, openTurn } from "./machine.ts";
 import type { AnswerOf, Request } from "./machine.ts";
 import { place } from "./placement/place.ts";

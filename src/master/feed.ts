@@ -2,6 +2,7 @@
 
 import type { Effect } from "../core/effect.ts";
 import type { State } from "../core/state.ts";
+import { endReasons } from "../protocol/model.ts";
 import type { Archive, ArchiveEvent } from "./archive/archive.ts";
 import type { Hub } from "./hub.ts";
 import { jobView } from "./views.ts";
@@ -54,7 +55,7 @@ function toEvent(state: State, effect: Effect, n: number): ArchiveEvent | undefi
         started,
         micros,
         logBytes,
-        error,
+        error: error ?? lossOf(state, effect),
       };
     }
     case "jobEnded": {
@@ -69,6 +70,15 @@ function toEvent(state: State, effect: Effect, n: number): ArchiveEvent | undefi
       return undefined;
   }
 }
+
+/** Why the worker was declared lost: said of each attempt, since the worker may come back and be lost again. */
+function lossOf(state: State, { reason, worker }: EndedAttempt): Uint8Array | null {
+  const why = state.workers.get(worker)?.lostReason;
+  if (reason !== endReasons.workerLost.code || !why) return null;
+  return Buffer.from(JSON.stringify({ name: endReasons.workerLost.name, message: why }));
+}
+
+type EndedAttempt = Extract<Effect, { kind: "attempt" }>;
 
 function workerId(state: State, number: number): string {
   return state.workers.get(number)?.info.id ?? "";

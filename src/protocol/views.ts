@@ -100,6 +100,14 @@ export const whySchema = z.object({
       workers: z.array(z.string()),
     }),
   ),
+  /** Of one that is ready: what goes before it in its queue. */
+  line: z.object({ tasks: z.int(), jobs: z.int(), text: z.string() }).nullable(),
+  /** When it may start; `ms` is null where nothing was measured. */
+  forecast: z.object({ ms: z.number().nullable(), text: z.string() }).nullable(),
+  /** The smallest change that would let it run, all of it needed; empty where time alone helps. */
+  change: z.array(z.object({ text: z.string(), command: z.string() })),
+  /** What became of each attempt that has ended, and why the task was tried again. */
+  attempts: z.array(z.object({ attempt: z.int(), worker: z.string(), text: z.string() })),
 });
 export type WhyView = z.infer<typeof whySchema>;
 

@@ -3,7 +3,7 @@
 import { stateOf } from "../../src/core/columns.ts";
 import type { Effect } from "../../src/core/effect.ts";
 import type { AttemptFailed, Entry, WorkerLost } from "../../src/core/entry.ts";
-import { explain } from "../../src/core/explain.ts";
+import { explain } from "../../src/core/explain/explain.ts";
 import type { Job, State } from "../../src/core/state.ts";
 import { endReason, taskState, taskStates } from "../../src/protocol/model.ts";
 import { decodeOutcomes, storedBit } from "../../src/protocol/outcome-block.ts";

@@ -10,7 +10,7 @@ import { openBatch } from "../../src/core/turn.ts";
 import { isEnded, stateOf } from "../../src/core/columns.ts";
 import type { Effect } from "../../src/core/effect.ts";
 import type { Assigned, AttemptFailed, Entry, RequestKey } from "../../src/core/entry.ts";
-import { explain } from "../../src/core/explain.ts";
+import { explain } from "../../src/core/explain/explain.ts";
 import { createState } from "../../src/core/state.ts";
 import type { Job, State } from "../../src/core/state.ts";
 import type { StoredBatch } from "../../src/journal/journal.ts";

@@ -2,7 +2,7 @@
 
 import { attemptOf, isHeld, stateOf, workerOf } from "../../src/core/columns.ts";
 import { unended } from "../../src/core/commands/end-job.ts";
-import { explain } from "../../src/core/explain.ts";
+import { explain } from "../../src/core/explain/explain.ts";
 import { taskState } from "../../src/protocol/model.ts";
 import { stateOfCode } from "./archive.ts";
 import type { SimArchive } from "./archive.ts";

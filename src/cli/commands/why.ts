@@ -51,17 +51,42 @@ export function whyPage(why: WhyView, cli: Cli): string {
   const style = cli.out;
   const verdict = `task ${style.bold(why.task)}, ${state(why.state, style)}: ${why.verdict}\n`;
   // One reason that says the same again is none.
-  if (why.reasons.every(({ text }) => text === why.verdict)) return verdict;
-  const reasons = table<WhyView["reasons"][number]>(
+  const alone = why.reasons.every(({ text }) => text === why.verdict);
+  return [verdict, alone ? "" : reasons(why, cli), attempts(why, cli), ahead(why, cli)]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+function reasons(why: WhyView, cli: Cli): string {
+  return table<WhyView["reasons"][number]>(
     [
       { title: "RULE", cell: (reason) => reason.rule },
       { title: "WORKERS", cell: (reason) => workers(reason.workers), shrinks: true },
       { title: "BECAUSE", cell: (reason) => reason.text },
     ],
     why.reasons,
-    { style, width: cli.io.stdout.columns },
+    { style: cli.out, width: cli.io.stdout.columns },
   );
-  return `${verdict}\n${reasons}`;
+}
+
+function attempts(why: WhyView, cli: Cli): string {
+  if (why.attempts.length === 0) return "";
+  return table<WhyView["attempts"][number]>(
+    [
+      { title: "ATTEMPT", cell: ({ attempt }) => String(attempt), align: "right" },
+      { title: "WORKER", cell: ({ worker }) => worker },
+      { title: "WHAT BECAME OF IT", cell: ({ text }) => text },
+    ],
+    why.attempts,
+    { style: cli.out, width: cli.io.stdout.columns },
+  );
+}
+
+/** What goes first, when it may start, and what would let it run. */
+function ahead({ line, forecast, change }: WhyView, cli: Cli): string {
+  const lines = [line?.text, forecast?.text].filter((text) => text !== undefined);
+  for (const { text, command } of change) lines.push(`${text}   ${cli.out.bold(command)}`);
+  return lines.map((text) => `${text}\n`).join("");
 }
 
 function workers(ids: readonly string[]): string {

@@ -36,7 +36,8 @@ import { status, version } from "./status.ts";
 import { submit } from "./submit.ts";
 import { task } from "./task-detail.ts";
 import { tasks } from "./task-list.ts";
-import { cancelTask, why } from "./tasks.ts";
+import { cancelTask } from "./tasks.ts";
+import { why } from "./why.ts";
 import { drainWorker, workers } from "./workers.ts";
 
 export interface Api {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { encodeLogRecord } from "../../protocol/log-record.ts";
 import type { LogRequest, MasterMessage } from "../../protocol/messages.ts";
 import { endReasons } from "../../protocol/model.ts";
+import { ask } from "../context.ts";
 import { LogRelay } from "../log-relay.ts";
 import { ApiWorld, settled } from "./api-world.fixture.ts";
 import { ClientWatch } from "./client-watch.ts";
@@ -117,6 +118,55 @@ describe("tasks", () => {
     const { json } = await world.get(`/v1/jobs/${job}/tasks/0/why`);
     expect(json).toMatchObject({ task: `${job}/0`, state: "ready" });
     expect(json["verdict"]).toContain("No worker");
+  });
+
+  test("say what would let them run, as a command that can be pasted", async () => {
+    const needs = { amounts: { cpu: 8_000, memory: 16_384_000 }, required: { rack: "it's b" } };
+    const job = await world.submit([1], {}, { needs: { ...needs, preferred: {} } });
+    const { json } = await world.get(`/v1/jobs/${job}/tasks/0/why`);
+    expect(json).toMatchObject({
+      line: { tasks: 0, text: "Nothing goes before it." },
+      forecast: null,
+      change: [
+        {
+          text: "Start another worker with at least 8 cpu, 16384 MiB memory, label rack=it's b.",
+          command: String.raw`skein worker --cpus 8 --memory 16384MiB --label 'rack=it'\''s b'`,
+        },
+      ],
+    });
+  });
+
+  test("say what became of their attempts, and why the worker was declared lost", async () => {
+    const worker = await world.register("w1");
+    const retry = { attempts: 3, backoffMs: 1, backoffMaxMs: 1 };
+    const job = await world.submit([1], {}, { retry });
+    await expect.poll(() => world.assigned(worker, job).length).toBe(1);
+    await world.report(worker, job, [
+      { task: 0, code: failing.code, value: Buffer.from(failing.text) },
+    ]);
+    await expect.poll(() => world.assigned(worker, job).length).toBe(1);
+    const reason = "its process has ended (killed)";
+    const how = {
+      incarnation: "aaaaaaaaaaaaaaaa",
+      reason,
+      gone: false,
+      silent: false,
+      started: [],
+    };
+    await ask(world.master, { kind: "loseWorker", worker, ...how });
+    const { json } = await world.get(`/v1/jobs/${job}/tasks/0/why`);
+    expect(json["attempts"]).toEqual([
+      {
+        attempt: 1,
+        worker: "w1",
+        text: "Its code threw an error: no. Failure 1 of 3; it was tried again.",
+      },
+      {
+        attempt: 2,
+        worker: "w1",
+        text: "Its worker was lost: its process has ended (killed). It was not running; the task was placed anew.",
+      },
+    ]);
   });
 
   test("can be cancelled one by one", async () => {

@@ -1,15 +1,12 @@
-// Tasks: pages of them, one with its attempts, cancelling one, and why it is where it is.
+// Tasks: how one is shown, and cancelling one.
 
 import { attemptOf, isEnded, stateOf, workerOf } from "../../core/columns.ts";
-import { explain } from "../../core/explain.ts";
-import type { Reason } from "../../core/explain.ts";
 import type { Job, State } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { taskName } from "../../protocol/ids.ts";
-import { limits } from "../../protocol/limits.ts";
 import { taskState } from "../../protocol/model.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
-import type { TaskView, WhyView } from "../../protocol/views.ts";
+import type { TaskView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { ask } from "../context.ts";
 import { taskView } from "../views.ts";
@@ -87,43 +84,4 @@ async function archivedView(
   const { outcome } = await master.archive.task(job, task);
   if (!outcome) throw noSuchTask(id, task);
   return endedTaskView(id, outcome);
-}
-
-/** What keeps all ready tasks waiting is no part of the state: the room that is left on this master (J7). */
-function dispatchStopped({ usage }: Master): Reason | undefined {
-  const { share } = usage();
-  if (share < limits.stopDispatchAt) return undefined;
-  const percent = Math.min(100, Math.round(share * 100));
-  const text = `Nothing is started: the journal or its disk is ${percent} % full. Free space.`;
-  return { rule: "journal", text, workers: [] };
-}
-
-export async function why(context: ApiContext, { params }: Call<"why">): Promise<WhyView> {
-  const { master } = context;
-  const { task } = params;
-  const job = await findJob(context, params.job);
-  return seeJob<WhyView>(
-    context,
-    job,
-    (live, state, time) => {
-      if (task >= live.tasks.count) throw noSuchTask(live.id, task);
-      const found = explain(state, live, task, time);
-      const stopped = found.state === "ready" ? dispatchStopped(master) : undefined;
-      const reasons = stopped ? [stopped, ...found.reasons] : found.reasons;
-      return {
-        task: taskName(live.id, task),
-        state: isRunning(master, live, task) ? "running" : found.state,
-        verdict: stopped?.text ?? found.verdict,
-        reasons: reasons.map((reason) => ({ ...reason, workers: [...reason.workers] })),
-      };
-    },
-    async ({ id }) => {
-      const { outcome } = await master.archive.task(job, task);
-      if (!outcome) throw noSuchTask(id, task);
-      const { state, text } = reasonOf(outcome.code);
-      const verdict = `It has ended: ${text}.`;
-      const reasons = [{ rule: "ended", text: verdict, workers: [] }];
-      return { task: taskName(id, task), state, verdict, reasons };
-    },
-  );
 }

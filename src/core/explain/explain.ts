@@ -1,13 +1,13 @@
 // Why a task is where it is (P6, S5): at least one reason for every task that is not running, each from the
-// very filter or rule that decides.
+// very filter or rule that decides. What lies ahead of it: outlook.ts.
 
-import { endReason, taskState, taskStates } from "../protocol/model.ts";
-import type { TaskState } from "../protocol/model.ts";
-import { makeClass } from "./classes.ts";
-import { stateOf, workerOf } from "./columns.ts";
-import { present } from "./invariants.ts";
-import { keyRoom, queueRoom, workerFilters } from "./placement/filters.ts";
-import type { Job, State } from "./state.ts";
+import { endReason, taskState, taskStates } from "../../protocol/model.ts";
+import type { TaskState } from "../../protocol/model.ts";
+import { makeClass } from "../classes.ts";
+import { stateOf, workerOf } from "../columns.ts";
+import { present } from "../invariants.ts";
+import { isSuitable, keyRoom, queueRoom, workerFilters } from "../placement/filters.ts";
+import type { Job, State, Worker } from "../state.ts";
 
 export interface Explanation {
   readonly state: TaskState;
@@ -23,17 +23,26 @@ export interface Reason {
   readonly workers: readonly string[];
 }
 
-export function explain(state: State, job: Job, task: number, time: number): Explanation {
+/** `started`: whether its worker says that the attempt runs, where the caller knows; the journal does not. */
+export function explain(
+  state: State,
+  job: Job,
+  task: number,
+  time: number,
+  started?: boolean,
+): Explanation {
   const byte = stateOf(job.tasks, task);
   const name = present(taskStates[byte], `state ${byte}`);
-  const reasons = reasonsFor(state, job, task, time);
+  const reasons =
+    byte === taskState.assigned
+      ? assigned(state, job, task, started)
+      : reasonsFor(state, job, task, time);
   return { state: name, verdict: verdictOf(name, reasons), reasons };
 }
 
 function reasonsFor(state: State, job: Job, task: number, time: number): Reason[] {
   const byte = stateOf(job.tasks, task);
   if (byte >= taskState.succeeded) return [ended(job, task)];
-  if (byte === taskState.assigned) return [assigned(state, job, task)];
   if (job.stopping !== null) {
     return [reason("stopping", `The job is being ended: ${endReason(job.stopping.reason).text}.`)];
   }
@@ -51,19 +60,55 @@ function ended(job: Job, task: number): Reason {
   return reason("ended", `It has ended: ${endReason(code).text}.`);
 }
 
-function assigned(state: State, job: Job, task: number): Reason {
+function assigned(state: State, job: Job, task: number, started?: boolean): Reason[] {
   const worker = state.workers.get(workerOf(job.tasks, task));
   const id = worker?.info.id ?? "?";
-  if (worker?.state === "suspect") {
-    return reason("assigned", `It is with worker ${id}, which has been silent for a few seconds.`, [
-      id,
-    ]);
-  }
-  return reason("assigned", `It runs on worker ${id}, or stands in its line there.`, [id]);
+  const silent = worker?.state === "suspect";
+  const where = silent
+    ? `It is with worker ${id}, which has been silent for a few seconds.`
+    : started === undefined
+      ? `It runs on worker ${id}, or stands in its line there.`
+      : started
+        ? `It runs on worker ${id}.`
+        : `It was sent to worker ${id} and stands in the line there.`;
+  const there = reason("assigned", where, [id]);
+  const why = chosen(state, job, task);
+  return why && !silent ? [there, why] : [there];
+}
+
+/** Why there: what placement goes by, as far as the state still shows it. */
+function chosen(state: State, job: Job, task: number): Reason | undefined {
+  const worker = state.workers.get(workerOf(job.tasks, task));
+  if (!worker) return undefined;
+  const others = [...state.workers.values()].filter(
+    (one) => one !== worker && isSuitable(state, job, one),
+  );
+  const { id } = worker.info;
+  if (others.length === 0) return reason("placed", `${id} is the only one that may run it.`, [id]);
+  const all = others.length + 1;
+  const own = preferredOf(job, worker);
+  const most = Math.max(...others.map((one) => preferredOf(job, one).length));
+  const why =
+    own.length > most
+      ? `has most of the preferred labels: ${own.join(", ")}`
+      : "had most room when it was placed, of those with as many preferred labels";
+  return reason("placed", `Of ${all} workers that may run it, ${id} ${why}.`, [id]);
+}
+
+function preferredOf(job: Job, worker: Worker): string[] {
+  const { preferred } = job.spec.needs;
+  return Object.keys(preferred)
+    .filter((name) => worker.info.labels[name] === preferred[name])
+    .map((name) => `${name}=${preferred[name]}`);
+}
+
+/** The end of its back-off, in cluster time. */
+export function dueOf(job: Job, task: number): number {
+  return job.createdTime + (job.tasks.run?.since[task] ?? 0);
 }
 
 function backoff(job: Job, task: number, time: number): Reason {
-  const due = job.createdTime + (job.tasks.run?.since[task] ?? 0);
+  const due = dueOf(job, task);
   const failures = job.tasks.run?.failures[task] ?? 0;
   const seconds = Math.max(0, Math.ceil((due - time) / 1000));
   return reason(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Cluster } from "./cluster.fixture.ts";
+import { Cluster } from "../cluster.fixture.ts";
 
 describe("why a task does not run", () => {
   it("says that there is no worker", () => {
