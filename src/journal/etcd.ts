@@ -121,6 +121,7 @@ export class EtcdJournal implements Journal {
   readonly #parts: Parts;
   readonly #store: EtcdStore;
   readonly #follows = new Set<() => void>();
+  /** Why the last trim could not free what it deleted; the next one tries again. */
   #compactTrouble: Error | undefined;
 
   constructor(parts: Parts) {
@@ -130,18 +131,16 @@ export class EtcdJournal implements Journal {
     this.#store = new EtcdStore(parts.client, parts.journalId);
   }
 
-  /** Why the last trim could not free what it deleted; the next one tries again. */
   get notes(): readonly string[] {
-    return this.settings.notes;
+    const why = this.#compactTrouble?.message;
+    if (why === undefined) return this.settings.notes;
+    const trouble = `etcd did not free what the last trim deleted: ${why}. The next trim tries again.`;
+    return [...this.settings.notes, trouble];
   }
 
   members(): number | undefined {
     const { members } = this.settings;
     return members === 0 ? undefined : members;
-  }
-
-  get compactTrouble(): Error | undefined {
-    return this.#compactTrouble;
   }
 
   async append(expected: number, batch: EncodedBatch): Promise<AppendResult> {

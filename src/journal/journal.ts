@@ -112,7 +112,7 @@ export interface Journal extends AsyncDisposable {
   /** Drops every index < `below`, in slices, and never the head. */
   trim(below: number): Promise<void>;
   usage(): Promise<JournalUsage>;
-  /** What whoever runs the engine should know, found when it was opened: whole sentences. */
+  /** What whoever runs the engine should know now, found when it was opened or by the last trim: whole sentences. */
   readonly notes?: readonly string[];
   /** Of an engine with members of its own, of which a majority must live: how many there are. */
   members?(): number | undefined;

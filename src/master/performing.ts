@@ -5,6 +5,7 @@ import type { Effect } from "../core/effect.ts";
 import type { State } from "../core/state.ts";
 import { EngineUnavailable } from "../journal/unavailable.ts";
 import { asError } from "../lib/as-error.ts";
+import type { Log } from "../lib/log.ts";
 import { feedArchive, ringHub } from "./feed.ts";
 import { addressesOf } from "./greeting.ts";
 import type { Durable } from "./loop-ports.ts";
@@ -13,7 +14,7 @@ import type { Kept, Wired } from "./wiring.ts";
 /** What of a master performs. */
 export interface Performer {
   readonly kept: {
-    readonly journal: Pick<Kept["journal"], "trim">;
+    readonly journal: Pick<Kept["journal"], "trim" | "notes">;
     readonly archive: Pick<Kept["archive"], "add">;
     readonly history: Pick<Kept["history"], "add">;
     readonly snapshots: Pick<Kept["snapshots"], "appended">;
@@ -24,6 +25,7 @@ export interface Performer {
   readonly copies: Pick<Wired["copies"], "elected" | "freed">;
   readonly sessions: Wired["sessions"];
   readonly hub: Wired["hub"];
+  readonly log: Log;
 }
 
 /** What batches would have told, had they not been folded apart: all of it follows from the state. */
@@ -76,9 +78,15 @@ function housekeep(
   else if (effect.kind === "trim" && loop.leads) trim(wired, effect.below, halt);
 }
 
-/** An engine that is away now trims with the next trim. */
-function trim({ kept }: Performer, below: number, halt: (why: Error) => void): void {
-  kept.journal.trim(below).catch((error: unknown) => {
+/** An engine that is away now trims with the next trim. What it says after this one only is news to who runs it. */
+function trim({ kept, log }: Performer, below: number, halt: (why: Error) => void): void {
+  const { journal } = kept;
+  const known = journal.notes ?? [];
+  const tell = () => {
+    const news = journal.notes?.filter((note) => !known.includes(note)) ?? [];
+    for (const note of news) log.warn("about the journal's engine", { note });
+  };
+  journal.trim(below).then(tell, (error: unknown) => {
     if (!(error instanceof EngineUnavailable)) halt(asError(error));
   });
 }

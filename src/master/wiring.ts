@@ -69,6 +69,7 @@ export interface Wired {
   readonly absences: Absences;
   readonly hub: Hub;
   readonly logs: LogRelay;
+  readonly log: Log;
 }
 
 /** The parts as they find each other: complete before any of them is called. */
@@ -96,6 +97,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     }),
     hub: new Hub(),
     logs,
+    log: options.log,
   };
   kept.journal.follow?.(() => wired.tail.look());
   kept.snapshots.serve(loop, {

@@ -88,6 +88,7 @@ export function wireMaster(world: World, life: MasterLife, grounded: Grounded): 
     begin,
     copies,
     hub,
+    log,
   };
   return parts;
 }
