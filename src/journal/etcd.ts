@@ -12,12 +12,13 @@
 //     refusal for lack of space is believed only after the slot was read and is not ours.
 // G3  Whatever cannot be answered now is `EngineUnavailable`, never a halt.
 
+import { asError } from "../lib/as-error.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { checkJournalId, newJournalId, type EncodedBatch } from "./batch.ts";
 import { checkExpected, foreignJournal } from "./chain.ts";
 import { EtcdClient } from "./etcd/client.ts";
 import { hiddenLeader } from "./etcd/dial.ts";
-import { asError, corruptCluster, EtcdRefusal } from "./etcd/errors.ts";
+import { corruptCluster, EtcdRefusal } from "./etcd/errors.ts";
 import { decodeId, encodeId, firstHead, JournalKeys } from "./etcd/keys.ts";
 import { readMetrics } from "./etcd/metrics.ts";
 import { isAbsent, methods, opPut, opRange, txn, txnAnswer } from "./etcd/messages.ts";

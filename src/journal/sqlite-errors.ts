@@ -1,5 +1,6 @@
 // What SQLite's result codes mean for a journal. One place decides which of them stops a master.
 
+import { asError } from "../lib/as-error.ts";
 import { JournalHalt } from "./halt.ts";
 import type { AppendResult } from "./journal.ts";
 
@@ -94,8 +95,4 @@ function codeOf(error: unknown): number | undefined {
   const code =
     typeof error === "object" && error !== null && "errcode" in error ? error.errcode : undefined;
   return typeof code === "number" ? code : undefined;
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

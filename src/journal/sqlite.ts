@@ -14,6 +14,7 @@
 
 import { stat, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { asError } from "../lib/as-error.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { startThread } from "../lib/thread.ts";
 import { decodeChecked, type EncodedBatch } from "./batch.ts";
@@ -114,7 +115,7 @@ export class SqliteJournal implements Journal {
       return result;
     } catch (error) {
       if (error instanceof JournalHalt) throw error;
-      return { kind: "unknown", cause: error instanceof Error ? error : new Error(String(error)) };
+      return { kind: "unknown", cause: asError(error) };
     }
   }
 

@@ -366,7 +366,7 @@ export class Loop {
   #stumbled(error: unknown, at: Waiting | undefined, taken: readonly Waiting[]): void {
     this.#ports.log.error("a decision failed", { error, request: at?.request.kind });
     if (at === undefined) {
-      this.#halt(error instanceof Error ? error : new Error(String(error)));
+      this.#halt(asError(error));
       return;
     }
     this.#inbox.putBack(taken.filter((waiting) => waiting !== at));

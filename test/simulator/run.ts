@@ -1,5 +1,6 @@
 // One seed from beginning to end, as the command and the tests run it.
 
+import { asError } from "../../src/lib/as-error.ts";
 import { applyLimits } from "./knobs.ts";
 import { World } from "./world.ts";
 
@@ -35,7 +36,7 @@ export function runSeed(seed: number, options: RunOptions = {}): RunResult {
   try {
     world.run();
   } catch (error) {
-    failure = error instanceof Error ? error : new Error(String(error));
+    failure = asError(error);
   } finally {
     restore();
   }

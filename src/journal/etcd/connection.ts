@@ -7,9 +7,10 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
 import type { SecureContextOptions } from "node:tls";
+import { asError } from "../../lib/as-error.ts";
 import type { CancelTimer, Clock } from "../../lib/clock.ts";
 import { EngineUnavailable } from "../unavailable.ts";
-import { asError, errorOf } from "./errors.ts";
+import { errorOf } from "./errors.ts";
 import { FrameReader, frame } from "./frames.ts";
 
 export interface ConnectionOptions {

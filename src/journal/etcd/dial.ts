@@ -6,11 +6,11 @@
 
 import type { SecureContextOptions } from "node:tls";
 import { delay } from "../../lib/abort.ts";
+import { asError } from "../../lib/as-error.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { JournalHalt } from "../halt.ts";
 import { EngineUnavailable } from "../unavailable.ts";
 import { EtcdConnection } from "./connection.ts";
-import { asError } from "./errors.ts";
 import type { Status } from "./messages.ts";
 
 export interface DialOptions {

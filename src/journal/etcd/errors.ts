@@ -64,7 +64,3 @@ export function corruptCluster(message: string): JournalHalt {
     todo: "Find the member that differs (etcdctl endpoint hashkv), replace it, then restart",
   });
 }
-
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
-}

@@ -1,11 +1,12 @@
 // What an etcd must be to hold a journal (J6): refused here is what would break P1, noted is what
 // its operator should know.
 
+import { asError } from "../../lib/as-error.ts";
 import { JournalHalt } from "../halt.ts";
 import { EngineUnavailable } from "../unavailable.ts";
 import type { EtcdClient } from "./client.ts";
 import { hiddenLeader, type Dialled, type Trouble } from "./dial.ts";
-import { asError, EtcdRefusal } from "./errors.ts";
+import { EtcdRefusal } from "./errors.ts";
 import { membersAnswer, methods, opPut, range, txn, valueIs } from "./messages.ts";
 import { readMetrics } from "./metrics.ts";
 
