@@ -3,8 +3,9 @@
 // know. A tunnel, a forwarded port or a container makes 127.0.0.1 mean something else, and says another id.
 
 import { execFileSync } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { hostname } from "node:os";
+import { bootId } from "./proc.ts";
 
 /** Empty where the system does not say; an empty id is like no other, itself included. */
 export function networkId(): string {
@@ -18,8 +19,8 @@ export function networkId(): string {
 
 function boot(): string {
   if (process.platform === "linux") {
-    const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return `${bootId} ${readlinkSync("/proc/self/ns/net")}`;
+    const id = bootId();
+    if (id !== undefined) return `${id} ${readlinkSync("/proc/self/ns/net")}`;
   }
   if (process.platform === "darwin") {
     const args = ["-n", "kern.bootsessionuuid"];

@@ -1,6 +1,6 @@
 // A process, named beyond doubt: pid, its start time and the boot of its machine. Linux only; elsewhere undefined.
 
-import { readFileSync } from "node:fs";
+import { bootId, startTime, statFields } from "./proc.ts";
 
 export interface ProcessName {
   readonly pid: number;
@@ -18,14 +18,15 @@ export function ownProcess(): { readonly process?: ProcessName } {
 
 /** The process that has this pid now; undefined when there is none, or the system does not tell. */
 export function nameOf(pid: number): ProcessName | undefined {
-  const started = startOf(pid);
   const machine = bootId();
-  return started === undefined || machine === undefined ? undefined : { pid, started, machine };
+  if (machine === undefined) return undefined;
+  const started = startTime(pid);
+  return started === undefined ? undefined : { pid, started, machine };
 }
 
 /** Whether exactly this process lives here; false too when it ran on another machine. */
 export function isAlive({ pid, started, machine }: ProcessName): boolean {
-  return machine === bootId() && startOf(pid) === started;
+  return machine === bootId() && startTime(pid) === started;
 }
 
 /** Whether this process is known to have ended: it ran on this machine since its last boot, and does not now. */
@@ -35,27 +36,5 @@ export function hasEnded(name: ProcessName): boolean {
 
 /** Whether exactly this process lives here and is stopped (SIGSTOP, a debugger): it does nothing until it is told to. */
 export function isStopped(name: ProcessName): boolean {
-  return isAlive(name) && fieldsOf(name.pid)?.[0] === "T";
-}
-
-function startOf(pid: number): string | undefined {
-  return fieldsOf(pid)?.[19];
-}
-
-/** From field 3 on, the state. The name before it, in parentheses, may hold anything. */
-function fieldsOf(pid: number): string[] | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
-}
-
-function bootId(): string | undefined {
-  return read("/proc/sys/kernel/random/boot_id")?.trim();
-}
-
-function read(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
+  return isAlive(name) && statFields(name.pid)?.[0] === "T";
 }

@@ -4,7 +4,8 @@
 
 import { readFileSync } from "node:fs";
 import type { Clock } from "../../lib/clock.ts";
-import { listPids, sliceSize, statFields } from "./process-tree.ts";
+import { statFields } from "../../lib/proc.ts";
+import { listPids, sliceSize } from "./process-tree.ts";
 
 const lookMs = 500;
 const pageBytes = 4_096;
@@ -65,7 +66,7 @@ export async function groupUsage(): Promise<Map<number, number>> {
   for (const [i, pid] of pids.entries()) {
     if (i % sliceSize === sliceSize - 1) await new Promise((resolve) => setImmediate(resolve));
     try {
-      const group = Number(statFields(pid)[2]);
+      const group = Number(statFields(pid)?.[2]);
       const [, resident = 0, sharedPages = 0] = readFileSync(`/proc/${pid}/statm`, "latin1")
         .split(" ")
         .map(Number);

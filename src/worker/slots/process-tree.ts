@@ -3,7 +3,6 @@
 // Whatever a slot starts has SKEIN_SLOT=<cookie> in its environment (as Jenkins does with BUILD_ID), so a
 // daemon that left the group is found as well. /proc is Linux; elsewhere groups alone have to do.
 
-import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 
 export const cookieName = "SKEIN_SLOT";
@@ -22,23 +21,6 @@ export function tryKill(pid: number, signal: NodeJS.Signals): boolean {
     // ESRCH: it is gone, which is what we want. EPERM: it is not ours, and not ours to kill.
     return false;
   }
-}
-
-/** What tells a process from a later one with the same pid; undefined when there is none. */
-export function startTime(pid: number): string | undefined {
-  try {
-    if (process.platform === "linux") return statFields(pid)[19];
-    return execFileSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
-  } catch {
-    return undefined;
-  }
-}
-
-/** Fields of /proc/<pid>/stat from the third on: state, parent, group, session … (proc_pid_stat(5)). */
-export function statFields(pid: number | string): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
-  return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 /** All pids, or none where there is no /proc. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { silentLog } from "../../lib/log.ts";
-import { startTime } from "./process-tree.ts";
+import { startTime } from "../../lib/proc.ts";
 import { killLeftovers } from "./slot-folder.ts";
 import { isAlive } from "./slot-trial.fixture.ts";
 

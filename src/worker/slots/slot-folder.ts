@@ -7,7 +7,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../../lib/log.ts";
-import { killGroup, killStrays, startTime } from "./process-tree.ts";
+import { startTime } from "../../lib/proc.ts";
+import { killGroup, killStrays } from "./process-tree.ts";
 
 interface GroupRecord {
   readonly group: number;
