@@ -8,7 +8,6 @@ import type { Log } from "../lib/log.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { SkeinError } from "../protocol/errors.ts";
 import type { Archive } from "./archive/archive.ts";
-import type { Standing } from "./leadership.ts";
 import type { Hub } from "./hub.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
@@ -47,7 +46,6 @@ export interface Master {
 export interface LeadershipView {
   /** Gives the lead to that standby, or to any; `done` is called when that is durable, or refused. */
   stepDown(to: string | null, done: (answer: { readonly ok: true } | Refusal) => void): void;
-  standsFor(): Standing;
   /** How old this master's state may be, in ms (L5). */
   newsAgeMs(): number;
   /** Address of the other master that leads, while there is fresh news of it. */

@@ -44,9 +44,6 @@ export interface LeadershipPorts {
   survivesStopped(): boolean;
 }
 
-/** What a master is at the moment. */
-export type Standing = "leading" | "following" | "standing" | "rebuilding" | "halted";
-
 /** Why a master stands for election. Out of silence it gives up as soon as there is news. */
 type Cause = "silence" | "gone" | "resigned" | "own" | "nobody";
 
@@ -265,14 +262,6 @@ export class Leadership {
   }
 
   // ── what others are told ───────────────────────────────────────────────────────────────
-
-  standsFor(): Standing {
-    const { loop } = this.#ports;
-    if (loop.halted) return "halted";
-    if (loop.rebuilding) return "rebuilding";
-    if (loop.leads) return "leading";
-    return loop.stands ? "standing" : "following";
-  }
 
   /** How old this master's state may be, in ms: since a read that found nothing more, or a good append (L5). */
   newsAgeMs(): number {

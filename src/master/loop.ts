@@ -334,7 +334,7 @@ export class Loop {
   #resign(turn: Turn, { to, done }: Resigning): void {
     this.#resigning = null;
     emit(turn, { kind: "resigned", v: 1, to, digest: this.#replica.digest() });
-    this.#launch(turn, [], [], [], (resigned) => done(resigned));
+    this.#launch(turn, [], [], [], done);
   }
 
   /** Other masters are known: a sign of life is due this often (L3). */

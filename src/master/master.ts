@@ -69,8 +69,8 @@ export interface RunningMaster extends AsyncDisposable {
 /** What this version can read and write (L11); a leader writes what all masters can read. */
 const featureLevels = [1, 1] as const;
 const loopback = ["127.0.0.1", "localhost", "[::1]", "::1"];
-export const defaultPort = 7420;
-export const defaultId = "m1";
+const defaultPort = 7420;
+const defaultId = "m1";
 
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const host = options.host ?? "127.0.0.1";

@@ -10,9 +10,9 @@ import type { Standby } from "./peers.ts";
 import type { The, WiringOptions } from "./wiring.ts";
 
 export function wirePeers(options: WiringOptions, the: The): Peers {
-  const { kept, log, identity, halt, clock = systemClock } = options;
+  const { kept, log, identity, halt } = options;
   return new Peers({
-    clock,
+    clock: systemClock,
     log,
     identity,
     version: options.version,
@@ -50,9 +50,9 @@ export function wirePeers(options: WiringOptions, the: The): Peers {
 }
 
 export function wireCopies(options: WiringOptions, loop: Loop, peers: Peers): PayloadCopies {
-  const { kept, log, identity, clock = systemClock } = options;
+  const { kept, log, identity } = options;
   return new PayloadCopies({
-    clock,
+    clock: systemClock,
     log,
     payloads: kept.payloads,
     token: options.token,

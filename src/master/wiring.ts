@@ -5,7 +5,6 @@ import type { Journal } from "../journal/journal.ts";
 import { EngineUnavailable } from "../journal/unavailable.ts";
 import { delay } from "../lib/abort.ts";
 import { asError } from "../lib/as-error.ts";
-import type { Clock } from "../lib/clock.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import { hasEnded } from "../lib/own-process.ts";
@@ -55,7 +54,6 @@ export interface WiringOptions {
   /** Where other masters were named when this one was started; the state knows more. */
   readonly others: () => readonly string[];
   readonly halt: (why: Error) => void;
-  readonly clock?: Clock;
 }
 
 export interface Wired {
@@ -90,7 +88,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     copies: wireCopies(options, loop, peers),
     sessions: wireSessions(options, loop, logs, the),
     absences: new Absences({
-      clock: options.clock ?? systemClock,
+      clock: systemClock,
       loop,
       own: options.identity.id,
       live: () => peers.live(),
@@ -115,9 +113,9 @@ export function start(wired: Wired): void {
 }
 
 function loopPorts(options: WiringOptions, the: The): ConstructorParameters<typeof Loop>[2] {
-  const { kept, usage, log, halt, clock = systemClock } = options;
+  const { kept, usage, log, halt } = options;
   return {
-    clock,
+    clock: systemClock,
     log,
     ...journalPorts(kept.journal, halt),
     look: (done) => the().tail.look(done),
@@ -158,10 +156,10 @@ async function rebuild(
   }
 }
 
-function wireTail({ kept, log, halt, clock = systemClock }: WiringOptions, loop: Loop): Tail {
+function wireTail({ kept, log, halt }: WiringOptions, loop: Loop): Tail {
   const { journal } = kept;
   return new Tail({
-    clock,
+    clock: systemClock,
     log,
     loop,
     readAfter: (index, done) => void journal.readAfter(index).then(done, done),
@@ -172,14 +170,14 @@ function wireTail({ kept, log, halt, clock = systemClock }: WiringOptions, loop:
 }
 
 function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadership {
-  const { kept, log, identity, clock = systemClock } = options;
+  const { kept, log, identity } = options;
   return new Leadership({
-    clock,
+    clock: systemClock,
     log,
     loop,
     identity,
     look(done) {
-      const asked = clock.now();
+      const asked = systemClock.now();
       the().tail.look(() => done(the().tail.answeredAt >= asked));
     },
     headAt: () => the().tail.headAt,
@@ -192,9 +190,9 @@ function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadershi
 }
 
 function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay, the: The): Sessions {
-  const { kept, log, version, identity, lostAfterMs, clock = systemClock } = options;
+  const { kept, log, version, identity, lostAfterMs } = options;
   return new Sessions({
-    clock,
+    clock: systemClock,
     log,
     loop,
     journalId: kept.journal.journalId,

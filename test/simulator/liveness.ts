@@ -1,5 +1,6 @@
 // Once the faults are over: a leader within bounded time, no election after election, and standbys that keep up.
 
+import type { Loop } from "../../src/master/loop.ts";
 import type { World } from "./world.ts";
 
 /** From the end of the faults until somebody must lead: what is on its way may still do harm. */
@@ -48,11 +49,18 @@ export class Liveness {
 export function mastersText({ masters, store }: World): string {
   const lines = masters.map(({ id, life, halted }) => {
     if (!life?.parts) return `  ${id}: ${halted ? "halted" : life ? "not grounded" : "down"}`;
-    const { loop, leadership } = life.parts;
+    const { loop } = life.parts;
     const { index, term } = loop.peek(({ index, term }) => ({ index, term }));
-    return `  ${id}: ${leadership.standsFor()}, index ${index}, term ${term}`;
+    return `  ${id}: ${whatIs(loop)}, index ${index}, term ${term}`;
   });
   return [`  the journal's head is ${store.head.index}, term ${store.head.term}`, ...lines].join(
     "\n",
   );
+}
+
+function whatIs(loop: Loop): string {
+  if (loop.halted) return "halted";
+  if (loop.rebuilding) return "rebuilding";
+  if (loop.leads) return "leading";
+  return loop.stands ? "standing" : "following";
 }

@@ -111,7 +111,7 @@ export interface RangeAnswer {
   readonly values: readonly KeyValue[];
 }
 
-export function rangeAnswer(answer: Buffer): RangeAnswer {
+function rangeAnswer(answer: Buffer): RangeAnswer {
   const values = manyOf(fieldsOf(answer), 2).map((one) => {
     const parts = fieldsOf(one);
     return { key: bytesOf(parts, 1), value: bytesOf(parts, 5) };

@@ -337,7 +337,6 @@ function pretend({ loop }: Wired, others: Others): LeadershipView {
       others.stepsDown.push(to);
       done({ ok: true });
     },
-    standsFor: () => (loop.leads ? "leading" : "following"),
     newsAgeMs: () => (loop.leads ? 0 : others.newsAgeMs),
     leaderElsewhere: () => (others.newsAgeMs <= limits.leaseMs ? "http://127.0.0.1:2" : undefined),
   };

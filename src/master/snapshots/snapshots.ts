@@ -225,7 +225,7 @@ function checkHeader(file: SnapshotFile, snapshot: Snapshot, journalId?: string)
 }
 
 /** Removes what is older than the newest `keep` that verify (S3), and what a crash left over. */
-export async function pruneSnapshots(
+async function pruneSnapshots(
   dir: string,
   { keep = keepDefault }: { keep?: number } = {},
 ): Promise<void> {
