@@ -5,7 +5,7 @@ import { connect, defineCommand } from "skein";
 import type { Skein } from "skein";
 import { readLedger, startsByTask } from "./ledger.ts";
 import { between, Load } from "./load.ts";
-import { wrongOutcomes } from "./outcomes.ts";
+import { wrongOrLost } from "./outcomes.ts";
 import { ProcessCluster } from "./process-cluster.ts";
 
 const counting = defineCommand({
@@ -49,13 +49,7 @@ test("leaders are killed and step down under clients: no error, no loss, no repe
   await load.stop();
   expect(load.failures).toEqual([]);
 
-  const wrong: string[] = [];
-  for (const [id, inputs] of load.jobs) {
-    wrong.push(...(await wrongOutcomes(skein, id, inputs)));
-    const { attemptsLost } = await skein.client.job(id);
-    if (attemptsLost > 0) wrong.push(`${id} lost ${attemptsLost} attempts, but no worker died`);
-  }
-  expect(wrong).toEqual([]);
+  expect(await wrongOrLost(skein, load)).toEqual([]);
   const runs = readLedger(ledger);
   expect([...startsByTask(runs)].filter(([, count]) => count !== 1)).toEqual([]);
   expect(runs.length).toBe(load.tasks);

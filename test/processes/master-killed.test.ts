@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { readLedger, startsByTask } from "./ledger.ts";
 import { between, Load } from "./load.ts";
-import { wrongOutcomes } from "./outcomes.ts";
+import { wrongOrLost } from "./outcomes.ts";
 import { ProcessCluster } from "./process-cluster.ts";
 
 const kills = 50;
@@ -32,13 +32,7 @@ test(`a master killed ${kills} times at any moment loses nothing and restarts no
 
   expect(load.failures).toEqual([]);
   await using skein = await cluster.connect();
-  const wrong: string[] = [];
-  for (const [id, inputs] of load.jobs) {
-    wrong.push(...(await wrongOutcomes(skein, id, inputs)));
-    const { attemptsLost } = await skein.client.job(id);
-    if (attemptsLost > 0) wrong.push(`${id} lost ${attemptsLost} attempts, but no worker died`);
-  }
-  expect(wrong).toEqual([]);
+  expect(await wrongOrLost(skein, load)).toEqual([]);
   // No submit that a client repeated became a second job.
   expect((await skein.client.jobs()).total).toBe(load.jobs.size + load.runs);
 
