@@ -7,10 +7,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeBatch, newBatchId } from "../src/journal/batch.ts";
+import { nextBatch } from "../src/journal/batches.fixture.ts";
 import { headOf } from "../src/journal/chain.ts";
 import { openEtcdJournal } from "../src/journal/etcd.ts";
-import type { Head, Journal } from "../src/journal/journal.ts";
+import type { Journal } from "../src/journal/journal.ts";
 import { openSqliteJournal } from "../src/journal/sqlite.ts";
 import { EtcdCluster } from "../test/tools/etcd.ts";
 
@@ -47,7 +47,7 @@ async function measure(journal: Journal, size: number): Promise<number[]> {
   const times: number[] = [];
   let head = await journal.head();
   for (let count = 0; count < appends; count++) {
-    const batch = next(journal, head, size);
+    const batch = nextBatch(journal, head, size);
     const start = performance.now();
     const { kind } = await journal.append(head.index, batch);
     times.push(performance.now() - start);
@@ -61,23 +61,9 @@ async function untilAppended(): Promise<number> {
   const start = performance.now();
   for (;;) {
     const head = await inEtcd.head().catch(() => undefined);
-    const result = head && (await inEtcd.append(head.index, next(inEtcd, head, 256)));
+    const result = head && (await inEtcd.append(head.index, nextBatch(inEtcd, head, 256)));
     if (result?.kind === "appended") return Math.round(performance.now() - start);
   }
-}
-
-function next(journal: Journal, head: Head, size: number) {
-  return encodeBatch({
-    journalId: journal.journalId,
-    index: head.index + 1,
-    term: 1,
-    batchId: newBatchId(),
-    previousHash: head.hash,
-    format: 1,
-    time: 0,
-    wall: 0,
-    bytes: Buffer.alloc(size, head.index),
-  });
 }
 
 function summary(times: number[]): string {

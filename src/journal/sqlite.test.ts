@@ -13,11 +13,9 @@ import { join } from "node:path";
 import { DatabaseSync } from "@photostructure/sqlite";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { runnableFile } from "../lib/thread.ts";
-import { encodeBatch, newBatchId, type EncodedBatch } from "./batch.ts";
-import { headOf } from "./chain.ts";
+import { fill, nextBatch } from "./batches.fixture.ts";
 import { everyCommitIsSynced } from "./conformance-durable.ts";
 import { journalCases, type JournalBench } from "./conformance.ts";
-import type { Head, Journal } from "./journal.ts";
 import { openSqliteJournal, type SqliteJournalOptions } from "./sqlite.ts";
 import { syncCounter } from "./sync-count.ts";
 
@@ -81,32 +79,6 @@ function behindItsBack(
   }
 }
 
-function nextBatch(journal: Journal, head: Head, size = 100): EncodedBatch {
-  return encodeBatch({
-    journalId: journal.journalId,
-    index: head.index + 1,
-    term: 1,
-    batchId: newBatchId(),
-    previousHash: head.hash,
-    format: 1,
-    time: 0,
-    wall: 0,
-    bytes: Buffer.alloc(size, head.index),
-  });
-}
-
-/** Appends until something other than `appended` is answered, at most `countMax` times. */
-async function fill(journal: Journal, { size = 100, countMax = 1000 }) {
-  let head = await journal.head();
-  for (let count = 0; count < countMax; count++) {
-    const batch = nextBatch(journal, head, size);
-    const result = await journal.append(head.index, batch);
-    if (result.kind !== "appended") return { head, result };
-    head = headOf(batch);
-  }
-  return { head, result: { kind: "appended" as const } };
-}
-
 describe("the SQLite engine", () => {
   for (const { name, run } of journalCases) {
     it(name, async ({ annotate }) => {
@@ -155,7 +127,7 @@ describe("a SQLite journal without space", () => {
     const journal = await open({ path, bytesMax });
     expect((await journal.usage()).bytesMax).toBe(bytesMax);
     await journal.trim(head.index);
-    const more = await fill(journal, { size: 50_000, countMax: 10 });
+    const more = await fill(journal, { size: 50_000, count: 10 });
     expect(more.result.kind).toBe("appended");
     expect(more.head.index).toBe(head.index + 10);
     await journal.verify();
@@ -174,7 +146,7 @@ describe("a SQLite journal without space", () => {
       expect(await journal.head()).toEqual(head);
       expect(await journal.read(head.index + 1)).toBeUndefined();
       rmSync(filler);
-      const more = await fill(journal, { size: 50_000, countMax: 5 });
+      const more = await fill(journal, { size: 50_000, count: 5 });
       expect(more.result.kind).toBe("appended");
       await journal.verify();
     } finally {
@@ -220,7 +192,7 @@ describe("a SQLite journal whose file is moved away under it", () => {
     const folder = freshFolder();
     const path = join(folder, "journal.db");
     const journal = await open({ path });
-    const { head } = await fill(journal, { countMax: 3 });
+    const { head } = await fill(journal, { count: 3 });
     renameSync(path, join(folder, "elsewhere.db"));
     await expect(journal.usage()).rejects.toThrow(/deleted or moved away/);
     await expect(journal.append(3, nextBatch(journal, head))).rejects.toThrow(/no longer the file/);
@@ -231,7 +203,7 @@ describe("the write-ahead log", () => {
   it("stays bounded however much is appended", async () => {
     const path = join(freshFolder(), "journal.db");
     const journal = await open({ path });
-    await fill(journal, { size: 500_000, countMax: 160 });
+    await fill(journal, { size: 500_000, count: 160 });
     const bytes = 160 * 500_000;
     expect(statSync(`${path}-wal`).size).toBeLessThan(0.9 * bytes);
     await journal.verify();
@@ -316,7 +288,7 @@ describe("the preflight of a SQLite journal", () => {
   it("waits at most a second for a lock and then answers unknown, with nothing stored", async () => {
     const path = join(freshFolder(), "journal.db");
     const journal = await at(path);
-    const { head } = await fill(journal, { countMax: 1 });
+    const { head } = await fill(journal, { count: 1 });
     const holder = new DatabaseSync(path);
     try {
       holder.exec("BEGIN IMMEDIATE");

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { fill, nextBatch, patiently } from "../../src/journal/batches.fixture.ts";
 import { openEtcdJournal, type EtcdJournal } from "../../src/journal/etcd.ts";
 import { methods, opPut, txn } from "../../src/journal/etcd/messages.ts";
 import { EngineUnavailable } from "../../src/journal/unavailable.ts";
@@ -13,7 +14,7 @@ import { EtcdCluster, type EtcdClusterOptions } from "../tools/etcd.ts";
 import { findEtcd, howToGetEtcd } from "../tools/find-etcd.ts";
 import { admin } from "./etcd-admin.ts";
 import { makeCertificates } from "./etcd-certificates.ts";
-import { fill, nextBatch, patiently, Race, readAll } from "./etcd-race.ts";
+import { Race, readAll } from "./etcd-race.ts";
 import { until } from "./process-cluster.ts";
 
 const found = findEtcd();

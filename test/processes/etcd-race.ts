@@ -1,24 +1,9 @@
 // Appenders that race for every index and settle what they do not know as masters do (J3).
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeBatch, newBatchId, type EncodedBatch } from "../../src/journal/batch.ts";
-import { headOf } from "../../src/journal/chain.ts";
-import type { Head, Journal, StoredBatch } from "../../src/journal/journal.ts";
-import { EngineUnavailable } from "../../src/journal/unavailable.ts";
-
-export function nextBatch(journal: Journal, head: Head, size = 100): EncodedBatch {
-  return encodeBatch({
-    journalId: journal.journalId,
-    index: head.index + 1,
-    term: 1,
-    batchId: newBatchId(),
-    previousHash: head.hash,
-    format: 1,
-    time: 0,
-    wall: 0,
-    bytes: Buffer.alloc(size, head.index),
-  });
-}
+import type { EncodedBatch } from "../../src/journal/batch.ts";
+import { nextBatch, patiently } from "../../src/journal/batches.fixture.ts";
+import type { Journal, StoredBatch } from "../../src/journal/journal.ts";
 
 export class Race {
   /** By index, every batch that somebody was told is stored; more than one would be a lost fence. */
@@ -62,18 +47,6 @@ export class Race {
   }
 }
 
-/** Asks again while the engine is away, as the contract says; any other error is one. */
-export async function patiently<T>(ask: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof EngineUnavailable)) throw error;
-      await sleep(20);
-    }
-  }
-}
-
 export async function readAll(journal: Journal): Promise<StoredBatch[]> {
   const all: StoredBatch[] = [];
   for (;;) {
@@ -81,16 +54,4 @@ export async function readAll(journal: Journal): Promise<StoredBatch[]> {
     if (more.length === 0) return all;
     all.push(...more);
   }
-}
-
-/** Appends until something other than `appended` is answered. */
-export async function fill(journal: Journal, { count = Infinity, size = 100 } = {}) {
-  let head = await patiently(() => journal.head());
-  for (let done = 0; done < count; done++) {
-    const batch = nextBatch(journal, head, size);
-    const result = await journal.append(head.index, batch);
-    if (result.kind !== "appended") return { head, result };
-    head = headOf(batch);
-  }
-  return { head, result: { kind: "appended" as const } };
 }
