@@ -2,11 +2,11 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Effect } from "../core/effect.ts";
 import type { Leader, State } from "../core/state.ts";
 import { createState } from "../core/state.ts";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { silentLog } from "../lib/log.ts";
 import { limits } from "../protocol/limits.ts";
 import { Leadership } from "./leadership.ts";
 import type { Standby } from "./peers.ts";
-import { HandClock } from "./peers.fixture.ts";
 
 const identity = { id: "m2", incarnation: "2b", addresses: ["http://m2"], levels: [1, 1] } as const;
 

@@ -6,11 +6,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { silentLog } from "../lib/log.ts";
 import { openPayloadStore } from "../payloads/payload-store.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { limits } from "../protocol/limits.ts";
-import { HandClock } from "./peers.fixture.ts";
 import { PayloadCopies } from "./payload-copies.ts";
 
 const bytes = Buffer.alloc(300_000, "payload");

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Standby } from "./peer-ports.ts";
-import { HandClock } from "./peers.fixture.ts";
 import { PayloadSpread } from "./payload-spread.ts";
 
 let clock: HandClock;

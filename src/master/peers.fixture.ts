@@ -1,50 +1,11 @@
 // Masters in memory for tests of Peers: a clock that is moved by hand, addresses that listen, refuse or say
 // nothing, and connections that can be cut.
 
-import type { Clock } from "../lib/clock.ts";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { createLog } from "../lib/log.ts";
 import type { FromStandby, ToStandby } from "../protocol/peer-messages.ts";
 import type { DialEvents, PeerConnection, PeersPorts, Standby, Standing } from "./peer-ports.ts";
 import { Peers } from "./peers.ts";
-
-export class HandClock implements Clock {
-  #now = 0;
-  #timers: { readonly at: number; readonly fire: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  wall(): number {
-    return this.#now;
-  }
-
-  after(delayMs: number, fire: () => void): () => void {
-    const timer = { at: this.#now + delayMs, fire };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((each) => each !== timer);
-    };
-  }
-
-  /** Fires what is due on the way, in order. */
-  pass(ms: number): void {
-    const until = this.#now + ms;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)[0];
-      if (!due) break;
-      this.#timers = this.#timers.filter((each) => each !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.fire();
-    }
-    this.#now = until;
-  }
-
-  /** The process stood still: what was due fires late. */
-  stall(ms: number): void {
-    this.#now += ms;
-  }
-}
 
 const latencyMs = 1;
 

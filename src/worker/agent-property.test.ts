@@ -133,7 +133,7 @@ class Leader {
 
   check(): void {
     const { world } = this;
-    world.clock.advance(0);
+    world.clock.pass(0);
     expect(new Set(world.starts).size).toBe(world.starts.length);
     for (const [name, amount] of world.agent.used) {
       expect(amount).toBeLessThanOrEqual(capacity[name as keyof typeof capacity]);
@@ -153,7 +153,7 @@ class Leader {
     for (let i = 0; i < 4_000 && this.open.size > 0; i++) {
       this.world.turn();
       for (const slot of this.world.alive) slot.finish(3);
-      this.world.clock.advance(100);
+      this.world.clock.pass(100);
       this.record(true);
     }
   }
@@ -222,7 +222,7 @@ function act(leader: Leader, step: Step): void {
     case "record":
       return leader.record(step.some);
     case "wait":
-      return world.clock.advance(step.ms);
+      return world.clock.pass(step.ms);
     case "turn":
       return world.turn();
     case "slot":

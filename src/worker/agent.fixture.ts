@@ -1,7 +1,7 @@
 // A clock, slots, a spool and a leader's pen, for tests of the agent. Nothing here knows a real
 // process.
 
-import type { CancelTimer, Clock } from "../lib/clock.ts";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { silentLog } from "../lib/log.ts";
 import type {
   AttemptRange,
@@ -19,43 +19,6 @@ import type { Executor, SlotAttempt, SlotHandlers } from "./executor.ts";
 import type { ReusableSlot } from "./lane.ts";
 import type { ResolveInput } from "./lanes.ts";
 import type { Spool } from "./reports.ts";
-
-export class FakeClock implements Clock {
-  #now = 0;
-  #order = 0;
-  #timers: { at: number; order: number; fire: () => void }[] = [];
-
-  now(): number {
-    return this.#now;
-  }
-
-  wall(): number {
-    return 1_700_000_000_000 + this.#now;
-  }
-
-  after(delayMs: number, fire: () => void): CancelTimer {
-    const timer = { at: this.#now + delayMs, order: this.#order++, fire };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Fires what is due within `ms`, in order. */
-  advance(ms: number): void {
-    const end = this.#now + ms;
-    for (;;) {
-      const due = this.#timers
-        .filter((timer) => timer.at <= end)
-        .toSorted((a, b) => a.at - b.at || a.order - b.order)[0];
-      if (!due) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.fire();
-    }
-    this.#now = end;
-  }
-}
 
 interface Queued extends SlotAttempt {
   cancelCode?: number;
@@ -181,7 +144,7 @@ export interface WorldOptions {
 
 /** An agent, its slots, and what it sent. */
 export class World {
-  readonly clock = new FakeClock();
+  readonly clock = new HandClock(1_700_000_000_000);
   readonly slots: FakeSlot[] = [];
   /** "job/task#attempt", in the order begun. */
   readonly starts: string[] = [];
@@ -243,10 +206,10 @@ export class World {
   /** Lets all that is due within a few milliseconds happen; slots become ready. */
   turn(): void {
     for (let i = 0; i < 3; i++) {
-      this.clock.advance(2);
+      this.clock.pass(2);
       for (const slot of this.slots) slot.ready();
     }
-    this.clock.advance(2);
+    this.clock.pass(2);
   }
 
   get alive(): FakeSlot[] {

@@ -136,7 +136,7 @@ describe("registration", () => {
     world.slots[0]?.finish();
     world.slots[1]?.begin();
     world.agent.closed(1);
-    world.clock.advance(60_000);
+    world.clock.pass(60_000);
     world.tell(7, lead(2));
     const [, register] = world.registrations();
     expect(endsIn(register?.reports ?? [])).toEqual(["1/0#1 0"]);
@@ -256,7 +256,7 @@ describe("order and amounts", () => {
     }
     first?.begin();
     expect(first?.queue.length).toBeGreaterThan(0);
-    world.clock.advance(200);
+    world.clock.pass(200);
     expect(first?.queue).toEqual([]);
     for (let i = 0; i < 100; i++) {
       second?.finish();
@@ -384,9 +384,9 @@ describe("reports", () => {
     world.turn();
     world.agent.closed(1);
     world.slots[0]?.finish();
-    world.clock.advance(500);
+    world.clock.pass(500);
     expect(world.spooled).toEqual([]);
-    world.clock.advance(1_000);
+    world.clock.pass(1_000);
     expect(endsIn(world.spooled)).toEqual(["1/0#1 0"]);
     world.tell(2, lead(2), { kind: "verdict", term: 2, kill: [], recorded: 1 });
     expect(world.spoolRecorded).toBe(1);
@@ -398,7 +398,7 @@ describe("reports", () => {
     world.turn();
     world.agent.closed(1);
     for (let i = 0; i < 4; i++) {
-      world.clock.advance(900_000);
+      world.clock.pass(900_000);
       world.alive[0]?.finish();
       world.turn();
     }
@@ -412,7 +412,7 @@ describe("reports", () => {
     before.tell(1, startOf(1, [jobOf(1)], rangeOf(1, 0, 1)));
     before.turn();
     before.slots[0]?.finish();
-    before.clock.advance(2_000);
+    before.clock.pass(2_000);
     const world = led({ predecessor: before.spooled });
     expect(world.registrations()[0]?.reports).toMatchObject([{ n: 1 }]);
     expect(endsIn(world.registrations()[0]?.reports ?? [])).toEqual(["1/0#1 0"]);
@@ -460,9 +460,9 @@ describe("drain", () => {
     world.turn();
     world.slots[0]?.begin();
     world.tell(1, drain(1, { deadlineMs: 10_000 }));
-    world.clock.advance(9_000);
+    world.clock.pass(9_000);
     expect(world.cancels).toEqual([]);
-    world.clock.advance(2_000);
+    world.clock.pass(2_000);
     expect(world.cancels).toMatchObject([{ task: 0, code: 66 }]);
   });
 
@@ -481,7 +481,7 @@ describe("drain", () => {
     world.agent.closed(1);
     world.agent.leave("a signal", 0);
     world.slots[0]?.finish();
-    world.clock.advance(10_000);
+    world.clock.pass(10_000);
     expect(world.exit).toBe("a signal; 1 reports stay in the spool");
     expect(world.spooled).toHaveLength(1);
   });
@@ -525,7 +525,7 @@ describe("slots that die", () => {
     world.tell(1, startOf(1, [jobOf(1)], rangeOf(1, 0, 1)));
     for (let i = 0; i < 6; i++) {
       for (const slot of world.alive) slot.die("no memory");
-      world.clock.advance(10_000);
+      world.clock.pass(10_000);
     }
     expect(world.reports()).toMatchObject([{ returned: [{ first: 0, count: 1 }] }]);
     expect(world.agent.held).toBe(0);
@@ -588,7 +588,7 @@ test("progress is coalesced and never told without a leader", () => {
   world.slots[0]?.begin();
   for (let i = 0; i < 100; i++) {
     world.slots[0]?.progress(i);
-    world.clock.advance(10);
+    world.clock.pass(10);
   }
   const hints = world.sent.flatMap(({ message }) => (message.kind === "progress" ? [message] : []));
   expect(hints.flatMap(({ tasks }) => tasks).length).toBeLessThanOrEqual(5);

@@ -6,30 +6,24 @@ import { decodeBatch } from "../../src/journal/batch.ts";
 import { checkNext, headOf } from "../../src/journal/chain.ts";
 import { emptyHead } from "../../src/journal/journal.ts";
 import type { AppendResult, Head, StoredBatch } from "../../src/journal/journal.ts";
-import type { CancelTimer, Clock } from "../../src/lib/clock.ts";
+import type { CancelTimer } from "../../src/lib/clock.ts";
+import { HandClock } from "../../src/lib/hand-clock.fixture.ts";
 
 /** Noon of a winter day; the wall clock of every scenario starts here. */
 const wallStart = 1_767_268_800_000;
 
-export class ScriptClock implements Clock {
-  #now = 0;
-  #timers: { readonly at: number; readonly fire: () => void }[] = [];
+export class ScriptClock extends HandClock {
   #deferred: (() => void)[] = [];
 
-  now(): number {
-    return this.#now;
+  constructor() {
+    super(wallStart);
   }
 
-  wall(): number {
-    return wallStart + this.#now;
-  }
-
-  after(delayMs: number, fire: () => void): CancelTimer {
-    const timer = { at: this.#now + Math.ceil(delayMs), fire };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
+  override after(delayMs: number, fire: () => void): CancelTimer {
+    return super.after(Math.ceil(delayMs), () => {
+      fire();
+      this.settle();
+    });
   }
 
   defer(fire: () => void): void {
@@ -39,19 +33,6 @@ export class ScriptClock implements Clock {
   /** Runs what was put off, until nothing is left. */
   settle(): void {
     for (let fire = this.#deferred.shift(); fire; fire = this.#deferred.shift()) fire();
-  }
-
-  advance(ms: number): void {
-    const until = this.#now + ms;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= until).toSorted((a, b) => a.at - b.at)[0];
-      if (!due) break;
-      this.#timers = this.#timers.filter((timer) => timer !== due);
-      this.#now = Math.max(this.#now, due.at);
-      due.fire();
-      this.settle();
-    }
-    this.#now = until;
   }
 }
 

@@ -48,7 +48,7 @@ export const requests: ReadonlyMap<string, Verb> = new Map(
 
 export const controls: ReadonlyMap<string, Verb> = new Map(
   Object.entries({
-    advance: (world, { words }) => world.clock.advance(parseDuration(words[0] ?? "")),
+    advance: (world, { words }) => world.clock.pass(parseDuration(words[0] ?? "")),
     restart: (world, { words }) => world.restart(words[0] === "journal" ? "journal" : "snapshot"),
     explain: explainTask,
     state: sayState,
