@@ -38,12 +38,11 @@ export function adopted({ leadership, peers, sessions, hub }: Performer, state: 
 
 export function perform(wired: Performer, durable: Durable, halt: (why: Error) => void): void {
   const { kept, loop, leadership, peers, copies, sessions } = wired;
+  // Gone through once for all that is rare: this is every batch's way.
+  const rare = durable.effects.filter(isRare);
   loop.peek((state) => {
-    leadership.applied(state, durable.effects);
-    if (
-      durable.elected ||
-      durable.effects.some(({ kind }) => kind === "elected" || kind === "resigned")
-    ) {
+    leadership.applied(state, rare);
+    if (durable.elected || rare.some(({ kind }) => kind === "elected" || kind === "resigned")) {
       peers.followed(state.leader);
     }
     if (durable.elected) {
@@ -53,9 +52,7 @@ export function perform(wired: Performer, durable: Durable, halt: (why: Error) =
       if (state.trimIndex > 0) trim(wired, state.trimIndex, halt);
     }
     if (loop.leads) sessions.perform(state, durable.effects, durable.recalls);
-    if (durable.effects.some(({ kind }) => kind === "masters")) {
-      sessions.mastersChanged(addressesOf(state));
-    }
+    if (rare.some(({ kind }) => kind === "masters")) sessions.mastersChanged(addressesOf(state));
     if (durable.bytes.length === 0) return; // nothing was appended: recalls only
     if (loop.leads) peers.appended(durable.index);
     feedArchive(state, durable, kept.archive);
@@ -63,12 +60,31 @@ export function perform(wired: Performer, durable: Durable, halt: (why: Error) =
     kept.history.add(durable.index, durable.wall, durable.bytes);
     kept.snapshots.appended(durable);
   });
-  for (const effect of durable.effects) housekeep(effect, durable, wired, halt);
+  for (const effect of rare) housekeep(effect, durable, wired, halt);
+}
+
+/** What concerns masters and their files: a batch may hold many effects, and hardly ever one of these. */
+type Rare = Extract<
+  Effect,
+  { readonly kind: "elected" | "resigned" | "masters" | "payloadsFreed" | "trim" }
+>;
+
+function isRare(effect: Effect): effect is Rare {
+  switch (effect.kind) {
+    case "elected":
+    case "resigned":
+    case "masters":
+    case "payloadsFreed":
+    case "trim":
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** Files that an entry says are needed no more (A1, A5). */
 function housekeep(
-  effect: Effect,
+  effect: Rare,
   { index }: Durable,
   wired: Performer,
   halt: (why: Error) => void,
