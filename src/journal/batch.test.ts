@@ -39,10 +39,11 @@ describe("a batch as bytes", () => {
     fc.assert(
       fc.property(batches, (batch) => {
         const encoded = encodeBatch(batch);
-        const { bytes, ...stored } = decodeBatch(encoded.bytes);
+        const { bytes, encoded: whole, ...stored } = decodeBatch(encoded.bytes);
         const { bytes: given, ...header } = batch;
         expect(stored).toEqual({ ...header, hash: encoded.hash });
         expect(Buffer.compare(bytes, given)).toBe(0);
+        expect(Buffer.compare(whole, encoded.bytes)).toBe(0);
       }),
     );
   });
@@ -77,7 +78,9 @@ describe("a batch as bytes", () => {
 
   it("copies nothing when it is decoded (B3)", () => {
     const { bytes } = encodeBatch(plain);
-    expect(decodeBatch(bytes).bytes.buffer).toBe(bytes.buffer);
+    const decoded = decodeBatch(bytes);
+    expect(decoded.bytes.buffer).toBe(bytes.buffer);
+    expect(decoded.encoded.buffer).toBe(bytes.buffer);
   });
 
   it("refuses a header that could not be stored as it is", () => {

@@ -73,7 +73,8 @@ export function decodeBatch(given: Uint8Array, index?: number): StoredBatch {
 
 /** Decodes bytes that another thread of ours has already checked and hashed. */
 export function decodeChecked(bytes: Uint8Array, hash: string): StoredBatch {
-  return { ...decodeHeader(bytes), bytes: bytes.subarray(fixedBytes + (bytes[88] ?? 0)), hash };
+  const entries = bytes.subarray(fixedBytes + (bytes[88] ?? 0));
+  return { ...decodeHeader(bytes), bytes: entries, encoded: bytes, hash };
 }
 
 /** The header alone, of bytes that `encodeBatch` made; nothing is checked. */

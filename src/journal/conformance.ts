@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { delay } from "../lib/abort.ts";
-import { encodeBatch, newBatchId, type EncodedBatch } from "./batch.ts";
+import { decodeBatch, encodeBatch, newBatchId, type EncodedBatch } from "./batch.ts";
 import { checkNext, headOf } from "./chain.ts";
 import { durableCases } from "./conformance-durable.ts";
 import type { OpenJournalOptions } from "./engines.ts";
@@ -142,6 +142,7 @@ async function contiguous(bench: JournalBench): Promise<void> {
     checkNext(journal.journalId, previous, batch);
     previous = headOf(batch);
     assert.deepEqual(Uint8Array.from(batch.bytes), bytes);
+    assert.equal(decodeBatch(batch.encoded).hash, batch.hash);
     assert.deepEqual([batch.term, batch.time, batch.format], [3, 2 ** 40 + 1, 7]);
   }
   assert.deepEqual(await journal.readAfter(20), []);

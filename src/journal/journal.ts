@@ -60,7 +60,9 @@ export interface Batch extends BatchHeader {
 }
 
 export interface StoredBatch extends Batch {
-  /** SHA-256 of the encoded batch, in hex. */
+  /** The encoded batch as it is stored, of which `bytes` is a part. */
+  readonly encoded: Uint8Array;
+  /** SHA-256 of `encoded`, in hex. */
   readonly hash: string;
 }
 

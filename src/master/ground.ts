@@ -3,7 +3,6 @@
 
 import { createState } from "../core/state.ts";
 import type { State } from "../core/state.ts";
-import { encodeBatch } from "../journal/batch.ts";
 import { JournalHalt } from "../journal/halt.ts";
 import type { Journal } from "../journal/journal.ts";
 import { zeroHash } from "../journal/journal.ts";
@@ -82,8 +81,7 @@ async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grou
     if (head.index <= state.index) break;
     for (const batch of await journal.readAfter(state.index)) {
       hash = batch.hash;
-      if (batch.index > history.added)
-        history.add(batch.index, batch.wall, encodeBatch(batch).bytes);
+      if (batch.index > history.added) history.add(batch.index, batch.wall, batch.encoded);
       foldBatch(state, batch, check, (effects) => {
         if (batch.index <= archive.added) return;
         feedArchive(state, { index: batch.index, wall: batch.wall, effects }, archive);

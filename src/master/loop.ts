@@ -30,7 +30,6 @@ import { expire } from "../core/timeouts.ts";
 import { nextTimerAt } from "../core/timers.ts";
 import { emit } from "../core/turn.ts";
 import type { Turn } from "../core/turn.ts";
-import { encodeBatch } from "../journal/batch.ts";
 import type { StoredBatch } from "../journal/journal.ts";
 import { asError } from "../lib/as-error.ts";
 import { limits } from "../protocol/limits.ts";
@@ -240,11 +239,10 @@ export class Loop {
     } catch (error) {
       return this.#halt(asError(error));
     }
-    const { index, wall } = batch;
+    const { index, wall, encoded: bytes } = batch;
     if (this.#replica.isLedBy(this.#identity))
       this.#appendAt = this.#goodAt = this.#candidacy.since;
     this.#candidacy.followed(index);
-    const bytes = encodeBatch(batch).bytes;
     this.#ports.perform({ index, wall, effects, recalls: [], bytes, elected: false });
     if (effects.some(({ kind }) => kind === "elected")) this.#sendElsewhere();
     if (this.#replica.differs) this.#lose("the journal's digest is not this state's");
