@@ -7,6 +7,7 @@ import type { ArchiveUsage, AttemptRecord, EndedTasks, EndedTasksQuery } from ".
 import type { IndexRange, JobRow, JobsPage, JobsQuery, Pruned } from "./archive.ts";
 import type { PruneQuery, RecordedBlock, RecordedOutcome, ResultsQuery } from "./archive.ts";
 import type { TaskRange } from "./archive.ts";
+import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import type { PlainTrouble } from "./trouble.ts";
 
 export interface OpenedArchive {
@@ -37,6 +38,9 @@ export interface Calls {
   };
   inputs: { ask: { job: number; first: number; count: number }; answer: PackedInputs };
   endedTasks: { ask: { job: number; query: EndedTasksQuery }; answer: EndedTasks };
+  spans: { ask: { job: number; query: SpansQuery }; answer: Spans };
+  codes: { ask: { job: number; count: number }; answer: { readonly packed: Uint8Array } };
+  errors: { ask: { job: number; lookMax: number }; answer: ErrorGroups };
   job: { ask: { ref: number | string }; answer: readonly JobRow[] };
   jobs: { ask: { query: JobsQuery }; answer: JobsPage };
   prune: { ask: { query: PruneQuery }; answer: Pruned };

@@ -10,6 +10,7 @@ import type { EndedTasksQuery, InputLines, RecordedBlock, ResultsPage } from "./
 import type { ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
 import { binsOver } from "./bins.ts";
 import { bitOf, stateBit } from "./block-scan.ts";
+import type { EndRows } from "./run-picture.ts";
 
 interface StoredBlock {
   readonly idx: number;
@@ -118,6 +119,18 @@ export class ArchiveReads {
     return { first, count: next - first, bytes: joined(parts, bytes) };
   }
 
+  /** All that is recorded of a job's attempts, read as it is asked for. */
+  ends(job: number): EndRows {
+    const { blocksAfter, attemptsOf } = this.#statements;
+    return endRows(job, blocksAfter, attemptsOf);
+  }
+
+  /** The same, without blocks in which all succeeded. */
+  failures(job: number): EndRows {
+    const { unsuccessfulAfter, attemptsOf } = this.#statements;
+    return endRows(job, unsuccessfulAfter, attemptsOf);
+  }
+
   endedTasks(job: number, { states, after, limit }: EndedTasksQuery): EndedTasks {
     const wanted = states.reduce((mask, state) => mask | stateBit(state), 0);
     const { unsuccessfulAfter, blocksAfter } = this.#statements;
@@ -134,6 +147,24 @@ export class ArchiveReads {
     }
     return { tasks, next: undefined };
   }
+}
+
+function endRows(
+  job: number,
+  blocks: StatementSyncInstance,
+  attempts: StatementSyncInstance,
+): EndRows {
+  return {
+    *blocks() {
+      for (const row of blocks.iterate(job, 0n)) yield row as StoredBlock;
+    },
+    *attempts() {
+      for (const row of attempts.iterate(job)) {
+        const stored = row as StoredAttempt & { readonly task: number };
+        yield { task: stored.task, ...toAttempt(stored) };
+      }
+    },
+  };
 }
 
 const nothing = new Uint8Array(0);
@@ -212,5 +243,6 @@ function prepareAll({ db }: Connection) {
         "ORDER BY at DESC LIMIT 1",
     ),
     attempts: prepare("SELECT * FROM attempts WHERE job = ? AND task = ? ORDER BY seq"),
+    attemptsOf: prepare("SELECT * FROM attempts WHERE job = ? ORDER BY seq"),
   };
 }

@@ -14,6 +14,7 @@ import { ArchiveReads } from "./archive-reads.ts";
 import { ArchiveStore } from "./archive-store.ts";
 import { readAll } from "./archive-wire.ts";
 import type { IndexRange, Pruned, PruneQuery } from "./archive.ts";
+import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
 import { plainTrouble, StoreTrouble } from "./trouble.ts";
 
 if (!parentPort) throw new Error("archive-thread.ts runs as a worker thread only");
@@ -76,6 +77,9 @@ const handlers: Handlers = {
     return { packed: bytes, ...range };
   },
   endedTasks: ({ job, query }) => reader().endedTasks(job, query),
+  spans: ({ job, query }) => spansOf(reader().ends(job), query),
+  codes: ({ job, count }) => ({ packed: codesOf(reader().ends(job), count) }),
+  errors: ({ job, lookMax }) => errorsOf(reader().failures(job), lookMax),
   job: ({ ref }) =>
     afterFlush(({ jobs }) => (typeof ref === "number" ? jobs.byNumber(ref) : jobs.byPrefix(ref))),
   jobs: ({ query }) => afterFlush(({ jobs }) => jobs.page(query)),

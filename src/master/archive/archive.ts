@@ -21,6 +21,7 @@
 import type { JobId, JobNumber, TaskNumber } from "../../protocol/ids.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
+import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import type { StoreTrouble } from "./trouble.ts";
 
 export type FinalState = "succeeded" | "failed" | "cancelled";
@@ -243,6 +244,10 @@ export interface Archive {
   /** Exact lines; fewer when they are too many for one answer (8 MiB) or not there: see `count`. */
   inputs(job: JobNumber, first: TaskNumber, count: number): Promise<InputLines>;
   endedTasks(job: JobNumber, query: EndedTasksQuery): Promise<EndedTasks>;
+  /** For pictures of a job: see run-picture.ts. Each looks at all that is recorded of it. */
+  spans(job: JobNumber, query: SpansQuery): Promise<Spans>;
+  codes(job: JobNumber, count: number): Promise<Uint8Array>;
+  errors(job: JobNumber, lookMax: number): Promise<ErrorGroups>;
   /** By number, or by id or the beginning of one: all that fit, at most 11. */
   job(ref: JobNumber | string): Promise<readonly JobRow[]>;
   jobs(query: JobsQuery): Promise<JobsPage>;

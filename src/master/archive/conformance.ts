@@ -252,6 +252,66 @@ export const archiveCases: readonly ArchiveCase[] = [
     },
   },
   {
+    name: "attempts of a job are condensed for pictures: who ran what when, how it ended, which errors",
+    async run({ open }) {
+      await using archive = await open();
+      const failed = (task: number, message: string) => ({
+        ...outcome(task, JSON.stringify({ name: "E", message }), 1),
+        micros: 200_000,
+      });
+      archive.add(1, 1_000, [jobEvent(1), jobEvent(2)]);
+      archive.add(2, 2_000, [outcomesEvent(1, 0, [{ ...outcome(0), micros: 500_000 }])]);
+      archive.add(3, 3_000, [
+        outcomesEvent(1, 0, [failed(1, "frame 7 is bad"), failed(2, "frame 8 is bad")]),
+        outcomesEvent(2, 1, [outcome(0)]),
+        {
+          kind: "attempt",
+          job: 1,
+          task: 3,
+          attempt: 1,
+          worker: "w2",
+          code: 64,
+          charged: true,
+          started: 2_500,
+          micros: 0,
+          logBytes: 0,
+          error: bytesOf('{"name":"worker_lost","message":"it fell silent"}'),
+        },
+      ]);
+      const query = { from: 0, to: 4_000, spansMax: 10, cells: 4 };
+      const { workers, total, spans, cells } = await archive.spans(1, query);
+      deepEqual([workers, total, cells], [["w1", "w2"], 4, undefined]);
+      deepEqual(spans, {
+        worker: [0, 0, 0, 1],
+        task: [0, 1, 2, 3],
+        attempt: [1, 1, 1, 1],
+        start: [1_500, 2_800, 2_800, 2_500],
+        end: [2_000, 3_000, 3_000, 3_000],
+        code: [0, 1, 1, 64],
+      });
+      const many = await archive.spans(1, { ...query, from: 1_750, spansMax: 2, cells: 3 });
+      equal(many.spans, undefined);
+      deepEqual(many.cells, {
+        ms: 750,
+        worker: [0, 0, 1],
+        cell: [0, 1, 1],
+        busyMs: [250, 400, 500],
+        code: [0, 1, 64],
+      });
+      deepEqual([...(await archive.codes(1, 4))], [0, 1, 1, 255]);
+      const { groups, looked, complete } = await archive.errors(1, 100);
+      deepEqual([looked, complete], [3, true]);
+      deepEqual(
+        groups.map(({ reason, message, count, first }) => [reason, message, count, first]),
+        [
+          ["error", "frame 7 is bad", 2, { task: 1, attempt: 1, worker: "w1", at: 3_000 }],
+          ["worker_lost", "it fell silent", 1, { task: 3, attempt: 1, worker: "w2", at: 3_000 }],
+        ],
+      );
+      equal((await archive.errors(1, 1)).complete, false);
+    },
+  },
+  {
     name: "jobs are found by number, by id, and by the beginning of an id",
     async run({ open }) {
       await using archive = await open();

@@ -13,6 +13,8 @@ import type { EndedTasks, EndedTasksQuery, IndexRange, InputLines, JobRow } from
 import type { JobsPage, JobsQuery, Pruned, PruneQuery, RecordedBlock } from "./archive.ts";
 import type { AttemptRecord, ResultsPage, ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
 import { checkNext } from "./order.ts";
+import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
+import type { EndRows, ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 
 export class MemoryArchiveDisk {
   readonly log: (Added | IndexRange)[] = [];
@@ -217,6 +219,26 @@ export class MemoryArchive implements Archive {
       if (tasks.length >= query.limit) return { tasks, next: { index, n } };
     }
     return { tasks, next: undefined };
+  }
+
+  async spans(job: number, query: SpansQuery): Promise<Spans> {
+    return spansOf(this.#ends(job), query);
+  }
+
+  async codes(job: number, count: number): Promise<Uint8Array> {
+    return codesOf(this.#ends(job), count);
+  }
+
+  async errors(job: number, lookMax: number): Promise<ErrorGroups> {
+    return errorsOf(this.#ends(job), lookMax);
+  }
+
+  #ends(job: number): EndRows {
+    const own = this.#attempts.filter((attempt) => attempt.job === job);
+    return {
+      blocks: () => this.#blocksOf(job),
+      attempts: () => own.map(({ task, record }) => ({ task, ...record })),
+    };
   }
 
   async job(ref: number | string): Promise<readonly JobRow[]> {

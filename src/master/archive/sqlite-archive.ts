@@ -27,6 +27,7 @@ import type {
   TaskRecord,
 } from "./archive.ts";
 import { checkNext } from "./order.ts";
+import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import { fromPlain, StoreTrouble } from "./trouble.ts";
 
 export interface ArchiveOptions {
@@ -217,6 +218,18 @@ class SqliteArchive implements Archive {
 
   endedTasks(job: number, query: EndedTasksQuery): Promise<EndedTasks> {
     return this.#call("endedTasks", { job, query });
+  }
+
+  spans(job: number, query: SpansQuery): Promise<Spans> {
+    return this.#call("spans", { job, query });
+  }
+
+  async codes(job: number, count: number): Promise<Uint8Array> {
+    return (await this.#call("codes", { job, count })).packed;
+  }
+
+  errors(job: number, lookMax: number): Promise<ErrorGroups> {
+    return this.#call("errors", { job, lookMax });
   }
 
   job(ref: number | string): Promise<readonly JobRow[]> {
