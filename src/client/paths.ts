@@ -34,6 +34,12 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   masters: ["GET", "/v1/masters"],
   stepDown: ["POST", "/v1/masters/step-down"],
   queues: ["GET", "/v1/queues"],
+  overview: ["GET", "/v1/overview"],
+  series: ["GET", "/v1/series"],
+  stream: ["GET", "/v1/jobs/:job/stream"],
+  grid: ["GET", "/v1/jobs/:job/grid"],
+  errors: ["GET", "/v1/jobs/:job/errors"],
+  graph: ["GET", "/v1/jobs/:job/graph"],
   setQueue: ["PATCH", "/v1/queues/:queue"],
 };
 

@@ -15,6 +15,7 @@ import type { LogRelay } from "./log-relay.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import type { PeersView } from "./peers.ts";
 import type { PeerFiles } from "./peer-files.ts";
+import type { Series } from "./series.ts";
 import type { Sessions } from "./sessions.ts";
 
 export interface Master {
@@ -35,6 +36,7 @@ export interface Master {
   readonly hub: Hub;
   readonly sessions: Sessions;
   readonly logs: LogRelay;
+  readonly series: Series;
   readonly log: Log;
   readonly startedWall: number;
   readonly settings: MasterSettings;

@@ -180,6 +180,7 @@ async function createMaster(
   opening.defer(() => wired.tail.stop());
   opening.defer(() => wired.leadership.stop());
   opening.defer(() => wired.absences.stop());
+  opening.defer(() => wired.series.stop());
   opening.defer(() => wired.peers.stop("this master stops"));
   const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
   opening.defer(() => retention.stop());

@@ -25,6 +25,7 @@ import type { Peers } from "./peers.ts";
 import { handOverIfCutOff } from "./cut-off.ts";
 import { adopted, perform } from "./performing.ts";
 import { exitDial, journalPorts } from "./ports.ts";
+import { Series } from "./series.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
 import { killStoppedWriters } from "./stopped-writer.ts";
@@ -68,6 +69,7 @@ export interface Wired {
   readonly hub: Hub;
   readonly logs: LogRelay;
   readonly log: Log;
+  readonly series: Series;
 }
 
 /** The parts as they find each other: complete before any of them is called. */
@@ -96,6 +98,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     hub: new Hub(),
     logs,
     log: options.log,
+    series: new Series({ clock: systemClock, peek: (see) => loop.peek(see) }),
   };
   kept.journal.follow?.(() => wired.tail.look());
   kept.snapshots.serve(loop, {

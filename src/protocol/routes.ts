@@ -4,6 +4,8 @@
 import { z } from "zod";
 import { hash, jobRef, milliseconds, name } from "./fields.ts";
 import { submitSchema } from "./job-spec.ts";
+import { pictureRoutes } from "./picture-routes.ts";
+import type { Route } from "./route.ts";
 import {
   jobSchema,
   mastersSchema,
@@ -39,21 +41,6 @@ export const readQuery = z.object({
     .optional(),
 });
 export type ReadQuery = z.output<typeof readQuery>;
-
-export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  readonly path: string;
-  readonly summary: string;
-  readonly params?: z.ZodType;
-  readonly query?: z.ZodType;
-  /** JSON body; other bodies are named by `takes`. */
-  readonly body?: z.ZodType;
-  readonly takes?: readonly string[];
-  readonly answer?: z.ZodType;
-  /** Content type of an answer that is not JSON. */
-  readonly gives?: readonly string[];
-  readonly status?: number;
-}
 
 /** Binary outcome records: see `outcome-stream.ts`. */
 export const outcomeStreamType = "application/vnd.skein.outcomes";
@@ -289,6 +276,7 @@ export const routes = {
     }),
     answer: queueSchema,
   },
+  ...pictureRoutes,
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof routes;

@@ -138,7 +138,8 @@ export class ApiWorld {
     identity.addresses.push(`http://127.0.0.1:${world.port}`);
     wired.leadership.start();
     world.stopMaster = () => {
-      for (const part of [wired.leadership, wired.tail, wired.copies, wired.absences]) part.stop();
+      for (const part of [wired.leadership, wired.tail, wired.copies, wired.absences, wired.series])
+        part.stop();
       wired.peers.stop("the test is over");
     };
     // What follows a leader's own affairs is asked of a leader only.

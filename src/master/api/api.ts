@@ -19,11 +19,14 @@ import { JsonText } from "./handlers.ts";
 import type { ApiContext, Handlers } from "./handlers.ts";
 import { clientErrorHandler, closeServer, createHttpServer } from "./http-server.ts";
 import { cancelJob, close, job, jobs, part } from "./jobs.ts";
+import { errors } from "./error-groups.ts";
+import { graph } from "./job-graph.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { masters, stepDown } from "./masters.ts";
 import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
+import { Overview, overview, series } from "./overview.ts";
 import { payload, putPayload } from "./payloads.ts";
 import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
@@ -34,6 +37,8 @@ import { results } from "./results.ts";
 import { retryJob } from "./retry.ts";
 import { status, version } from "./status.ts";
 import { submit } from "./submit.ts";
+import { grid } from "./task-grid.ts";
+import { stream } from "./task-stream.ts";
 import { task } from "./task-detail.ts";
 import { tasks } from "./task-list.ts";
 import { cancelTask } from "./tasks.ts";
@@ -67,6 +72,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     open: new OpenRequests(),
     poisoned: new PoisonedBodies(clock),
     reads: new Reads(master, clock),
+    overview: new Overview(master, clock),
   };
   const app = createApp(master, checkDoor, newId);
   // What a batch can hold, beside what else is decided in the same turn.
@@ -154,5 +160,11 @@ function createHandlers(version_: string): Handlers {
     stepDown,
     queues,
     setQueue,
+    overview,
+    series,
+    stream,
+    grid,
+    errors,
+    graph,
   };
 }

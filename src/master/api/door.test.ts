@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { routes } from "../../protocol/routes.ts";
-import type { Route } from "../../protocol/routes.ts";
+import type { Route } from "../../protocol/route.ts";
 import { ApiWorld, commandSpec, token } from "./api-world.fixture.ts";
 
 let world: ApiWorld;

@@ -7,6 +7,7 @@ import type { RouteName, routes } from "../../protocol/routes.ts";
 import type { Master } from "../context.ts";
 import type { ClientWatch } from "./client-watch.ts";
 import type { OpenRequests } from "./open-requests.ts";
+import type { Overview } from "./overview.ts";
 import type { PoisonedBodies } from "./poisoned-bodies.ts";
 import type { Reads } from "./reads.ts";
 
@@ -19,6 +20,7 @@ export interface ApiContext {
   readonly open: OpenRequests;
   readonly poisoned: PoisonedBodies;
   readonly reads: Reads;
+  readonly overview: Overview;
 }
 
 type Routes = typeof routes;

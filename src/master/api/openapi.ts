@@ -4,7 +4,8 @@ import { z } from "zod";
 import { errorKinds } from "../../protocol/errors.ts";
 import { clientKeyPrefix } from "../../protocol/request-key.ts";
 import { readQuery, routes } from "../../protocol/routes.ts";
-import type { Route, RouteName } from "../../protocol/routes.ts";
+import type { Route } from "../../protocol/route.ts";
+import type { RouteName } from "../../protocol/routes.ts";
 import { problemType } from "./problems.ts";
 
 type Json = Readonly<Record<string, unknown>>;

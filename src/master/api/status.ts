@@ -1,7 +1,6 @@
 // GET /v1/status: the cluster in one answer. What is wrong comes first, in a sentence with what to do.
 
-import type { Job, State, Worker } from "../../core/state.ts";
-import { unended } from "../../core/commands/end-job.ts";
+import type { State, Worker } from "../../core/state.ts";
 import { limits } from "../../protocol/limits.ts";
 import type { TaskCounts } from "../../protocol/model.ts";
 import { protocolVersion } from "../../protocol/messages.ts";
@@ -9,6 +8,7 @@ import type { MasterView, StatusView } from "../../protocol/views.ts";
 import type { Master } from "../context.ts";
 import { look } from "../context.ts";
 import { freshLeader } from "../not-leading.ts";
+import { cpus, oldestWait } from "../series.ts";
 import { countsOf } from "../views.ts";
 import type { Answer, ApiContext } from "./handlers.ts";
 import { rangesText } from "./lookup.ts";
@@ -56,7 +56,7 @@ function statusView(master: Master, state: State, time: number): StatusView {
       draining: countIn(workers, "draining") + countIn(workers, "drained"),
       lost: countIn(workers, "lost"),
     },
-    slots: { cpu: cpus(workers, "total"), used: cpus(workers, "used") },
+    slots: { cpu: cpus(state, "total"), used: cpus(state, "used") },
     jobs: jobCounts(state),
     tasks,
     stateBytes: state.bytes,
@@ -82,12 +82,7 @@ function countIn(workers: readonly Worker[], state: Worker["state"]): number {
   return workers.filter((worker) => worker.state === state).length;
 }
 
-function cpus(workers: readonly Worker[], which: "total" | "used"): number {
-  const here = workers.filter(({ state }) => state !== "lost" && state !== "gone");
-  return here.reduce((sum, worker) => sum + (worker[which].get("cpu") ?? 0), 0) / 1_000;
-}
-
-function jobCounts(state: State): StatusView["jobs"] {
+export function jobCounts(state: State): StatusView["jobs"] {
   const unfinished = state.jobs.size - state.finished.size;
   return { unfinished, finished: state.totals.submitted - unfinished };
 }
@@ -109,48 +104,85 @@ function countTasks(state: State): TaskCounts {
 
 // ── the verdict ──────────────────────────────────────────────────────────────────────────
 
-function verdictOf(master: Master, state: State, time: number): string {
-  const problems = problemsOf(master, state, time);
+export function verdictOf(master: Master, state: State, time: number): string {
+  const problems = problemsOf(master, state, time).map(({ text }) => text);
   return problems.length > 0 ? problems.join(" ") : healthy(master, state, time);
 }
 
-function problemsOf(master: Master, state: State, time: number): string[] {
-  const problems: string[] = [];
+export interface Problem {
+  readonly level: "warn" | "bad";
+  /** One sentence or two. */
+  readonly text: string;
+  /** A command that mends it, where there is one. */
+  readonly hint: string | null;
+  /** Where a dashboard shows more. */
+  readonly link: string | null;
+}
+
+function bad(text: string, hint: string | null = null, link: string | null = null): Problem {
+  return { level: "bad", text, hint, link };
+}
+
+function warn(text: string, hint: string | null = null, link: string | null = null): Problem {
+  return { level: "warn", text, hint, link };
+}
+
+/** What is wrong, the worst first as far as it is known. */
+export function problemsOf(master: Master, state: State, time: number): Problem[] {
+  return [...ofMaster(master), ...ofWorkers(state, time), ...ofQueues(state)];
+}
+
+function ofMaster(master: Master): Problem[] {
+  const problems: Problem[] = [];
   const { share } = master.usage();
-  const workers = [...state.workers.values()];
-  if (!master.loop.leads) problems.push(standsBy(master));
+  if (!master.loop.leads) problems.push(warn(standsBy(master), null, "/masters"));
   if (master.archive.trouble) {
-    problems.push(`The archive cannot be written: ${master.archive.trouble.message}.`);
+    problems.push(bad(`The archive cannot be written: ${master.archive.trouble.message}.`));
   }
   if (master.archive.lacks.length > 0) {
     const lost = `The archive lacks batches ${rangesText(master.archive.lacks)}`;
-    problems.push(`${lost}: results recorded there are gone. Restore it from a backup.`);
+    problems.push(bad(`${lost}: results recorded there are gone. Restore it from a backup.`));
   }
   if (share >= limits.refuseSubmitsAt) {
     const percent = Math.floor(share * 100);
-    problems.push(`The journal or its disk is ${percent} % full: submits are refused. Free space.`);
+    const full = `The journal or its disk is ${percent} % full`;
+    problems.push(bad(`${full}: submits are refused. Free space.`, null, "/masters"));
   }
+  return problems;
+}
+
+function ofWorkers(state: State, time: number): Problem[] {
+  const problems: Problem[] = [];
   if (state.brakeUntil > time) {
-    problems.push("Many workers fell silent at once: their work waits, at most a minute.");
+    const text = "Many workers fell silent at once: their work waits, at most a minute.";
+    problems.push(bad(text, null, "/workers"));
   }
-  const active = countIn(workers, "active");
+  const workers = [...state.workers.values()];
   const { waiting } = inQueues(state);
-  if (active === 0 && waiting > 0) {
+  if (countIn(workers, "active") === 0 && waiting > 0) {
     const wait = waiting === 1 ? "1 task waits" : `${waiting} tasks wait`;
-    problems.push(`No worker is active, and ${wait}. Start one: "skein worker".`);
+    const text = `No worker is active, and ${wait}. Start one: "skein worker".`;
+    problems.push(bad(text, "skein worker", "/workers"));
   }
   for (const [name, fate] of [
     ["suspect", "silent for a few seconds"],
     ["lost", "lost; their tasks start elsewhere"],
   ] as const) {
     const ids = workers.filter((worker) => worker.state === name).map(({ info }) => info.id);
-    if (ids.length > 0) problems.push(`${workersText(ids.length)} ${fate}: ${listed(ids)}.`);
-  }
-  const paused = [...state.queues.values()].filter((queue) => queue.paused && queue.waiting > 0);
-  for (const { name, waiting: held } of paused.slice(0, 3)) {
-    problems.push(`Queue "${name}" is paused, and ${held} tasks wait in it.`);
+    const link = `/workers?filter=state:${name}`;
+    if (ids.length > 0) {
+      problems.push(warn(`${workersText(ids.length)} ${fate}: ${listed(ids)}.`, null, link));
+    }
   }
   return problems;
+}
+
+function ofQueues(state: State): Problem[] {
+  const paused = [...state.queues.values()].filter((queue) => queue.paused && queue.waiting > 0);
+  return paused.slice(0, 3).map(({ name, waiting }) => {
+    const text = `Queue "${name}" is paused, and ${waiting} tasks wait in it.`;
+    return warn(text, `skein queue resume ${name}`, "/queues");
+  });
 }
 
 function standsBy(master: Master): string {
@@ -166,13 +198,13 @@ function healthy({ sessions }: Master, state: State, time: number): string {
     0,
   );
   const { waiting } = inQueues(state);
-  const oldest = oldestReady(state);
+  const waited = oldestWait(state, time);
   const parts = [
     workers.length === 0 ? "no worker has joined yet" : workersText(workers.length),
     `${running === 1 ? "1 task" : `${running} tasks`} running`,
   ];
   if (waiting > 0) parts.push(`${waiting} waiting`);
-  if (oldest) parts.push(`oldest wait ${Math.max(0, Math.round((time - oldest.since) / 1_000))} s`);
+  if (state.classes.size > 0) parts.push(`oldest wait ${Math.round(waited / 1_000)} s`);
   return `Healthy: ${parts.join(", ")}.`;
 }
 
@@ -185,19 +217,12 @@ function listed(ids: readonly string[]): string {
   return ids.length > 5 ? `${shown} and ${ids.length - 5} more` : shown;
 }
 
-function inQueues(state: State): { readonly waiting: number } {
+export function inQueues(state: State): { readonly waiting: number; readonly assigned: number } {
   let waiting = 0;
-  for (const queue of state.queues.values()) waiting += queue.waiting;
-  return { waiting };
-}
-
-/** The job that has had ready tasks longest: the head of a class. */
-function oldestReady(state: State): { readonly since: number } | undefined {
-  let oldest: Job | undefined;
-  for (const { jobs, head } of state.classes.values()) {
-    const job = state.jobs.get(jobs[head] ?? 0);
-    if (job && unended(job) > 0 && job.createdTime < (oldest?.createdTime ?? Infinity))
-      oldest = job;
+  let assigned = 0;
+  for (const queue of state.queues.values()) {
+    waiting += queue.waiting;
+    assigned += queue.assigned;
   }
-  return oldest && { since: Math.max(oldest.createdTime, oldest.wakeTime) };
+  return { waiting, assigned };
 }
