@@ -13,6 +13,7 @@ const cluster = ["test/{simulator,scenarios,golden}/**/*.test.ts"];
 //   cluster    the simulator's seeds, scenarios, golden journals: deterministic, busy on one core each
 //   processes  real masters and workers, killed and cut off: one file at a time, the machine to itself
 export default defineConfig({
+  plugins: mutantPlugins(),
   test: {
     pool: "forks",
     testTimeout: 60_000,
@@ -54,3 +55,19 @@ export default defineConfig({
     ],
   },
 });
+
+/** A hunt for generated mutants changes a source as it is loaded: see test/simulator/mutant-units.ts. */
+function mutantPlugins() {
+  const text = process.env["SKEIN_MUTANT"];
+  if (text === undefined) return [];
+  const { file, find, replace } = JSON.parse(text) as Record<"file" | "find" | "replace", string>;
+  return [
+    {
+      name: "mutant",
+      enforce: "pre" as const,
+      transform(code: string, id: string) {
+        return id.endsWith(`/${file}`) ? code.replace(find, () => replace) : undefined;
+      },
+    },
+  ];
+}
