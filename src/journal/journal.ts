@@ -126,6 +126,11 @@ export interface Journal extends AsyncDisposable {
    * nobody else writes, or nothing tells.
    */
   follow?(ring: () => void): () => void;
+  /**
+   * Pids of the processes that keep all others from appending, by the word of the kernel; undefined where it does
+   * not tell. Missing where no process of this machine could.
+   */
+  lockedBy?(): readonly number[] | undefined;
 }
 
 /** The hash before the first batch. */

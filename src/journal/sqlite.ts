@@ -12,10 +12,11 @@
 // S4  Several masters on one machine may open one file; SQLite's locks order their appends.
 // S5  A file that was moved or replaced is noticed when `usage` is asked, and stops the journal.
 
-import { stat, statfs } from "node:fs/promises";
+import { realpath, stat, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { asError } from "../lib/as-error.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
+import { lockHolders } from "../lib/lock-holders.ts";
 import { startThread } from "../lib/thread.ts";
 import { decodeChecked, type EncodedBatch } from "./batch.ts";
 import { checkExpected, foreignJournal, headWentBack } from "./chain.ts";
@@ -49,6 +50,8 @@ const longMs = 2 ** 31 - 1;
 const checkpointBytes = 16 * 1024 * 1024;
 const batchBytesMax = 4 * 1024 * 1024;
 const inlineBytesMax = 16 * 1024;
+/** WAL_WRITE_LOCK in the file format of SQLite (walformat.html, "WAL Locks"): whoever appends holds it. */
+const writeLockByte = 120;
 
 export async function openSqliteJournal(options: SqliteJournalOptions): Promise<SqliteJournal> {
   const path = resolve(options.path);
@@ -67,7 +70,9 @@ export async function openSqliteJournal(options: SqliteJournalOptions): Promise<
     const opened = await writer.call("open", ask, callMs);
     await reader.call("open", { ...ask, journalId: opened.journalId }, callMs);
     const { ino: file } = await stat(path);
-    return new SqliteJournal({ path, writer, reader, opened, file, bytesMax: options.bytesMax });
+    const shared = `${await realpath(path)}-shm`;
+    const { bytesMax } = options;
+    return new SqliteJournal({ path, writer, reader, opened, file, shared, bytesMax });
   } catch (error) {
     await Promise.all([writer.close(callMs), reader.close(callMs)]);
     throw error;
@@ -82,6 +87,8 @@ interface Parts {
   readonly bytesMax: number | undefined;
   /** The inode of the opened file. */
   readonly file: number;
+  /** The index of the WAL, where SQLite puts its locks: beside the file itself, not beside a link to it. */
+  readonly shared: string;
 }
 
 export class SqliteJournal implements Journal {
@@ -154,6 +161,10 @@ export class SqliteJournal implements Journal {
 
   async verify(from?: number): Promise<void> {
     await this.#call("verify", { from }, longMs);
+  }
+
+  lockedBy(): readonly number[] | undefined {
+    return lockHolders(this.#parts.shared, writeLockByte);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

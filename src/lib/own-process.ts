@@ -1,6 +1,6 @@
 // A process, named beyond doubt: pid, its start time and the boot of its machine. Linux only; elsewhere undefined.
 
-import { bootId, startTime, statFields } from "./proc.ts";
+import { bootId, startTime, statFields, switchesOf } from "./proc.ts";
 
 export interface ProcessName {
   readonly pid: number;
@@ -34,7 +34,12 @@ export function hasEnded(name: ProcessName): boolean {
   return name.machine === bootId() && !isAlive(name);
 }
 
-/** Whether exactly this process lives here and is stopped (SIGSTOP, a debugger): it does nothing until it is told to. */
-export function isStopped(name: ProcessName): boolean {
-  return isAlive(name) && statFields(name.pid)?.[0] === "T";
+/**
+ * The stop (SIGSTOP, Ctrl-Z) that exactly this process is in, here; undefined when it is in none, or a debugger holds
+ * it (state t). Equal at two looks: it is the same stop, and the process has not run in between.
+ */
+export function stopOf(name: ProcessName): string | undefined {
+  // The counts first: what is said of them holds if it is stopped after they were read.
+  const switches = switchesOf(name.pid) ?? "";
+  return isAlive(name) && statFields(name.pid)?.[0] === "T" ? switches : undefined;
 }

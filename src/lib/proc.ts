@@ -21,6 +21,12 @@ export function statFields(pid: number | string): string[] | undefined {
   return text?.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
+/** How often its main thread was given the CPU and left it: the same at two looks, it has not run between. Linux only. */
+export function switchesOf(pid: number): string | undefined {
+  const counts = read(`/proc/${pid}/status`)?.match(/(?<=ctxt_switches:\s+)\d+/g);
+  return counts?.join(" ");
+}
+
 /** Of this machine since it booted. Linux only. */
 export function bootId(): string | undefined {
   return read("/proc/sys/kernel/random/boot_id")?.trim();

@@ -63,6 +63,7 @@ beforeEach(() => {
     leaderCutMs: () => Infinity,
     hasEnded: ({ process }) => process !== null,
     halt: (why) => (halted = why.message),
+    standing: () => {},
     survivesStopped: () => true,
   });
 });

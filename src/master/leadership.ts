@@ -40,6 +40,8 @@ export interface LeadershipPorts {
   /** Proof that the process of this leader, which has this master's id, is gone. */
   readonly hasEnded: (leader: Leader) => boolean;
   readonly halt: (why: Error) => void;
+  /** It stands: what keeps it from the journal is looked for. */
+  standing(): void;
   /** Whether the others could take over from this process if it were stopped, but not dead. */
   survivesStopped(): boolean;
 }
@@ -171,6 +173,7 @@ export class Leadership {
     this.#cause = cause;
     log.info("this master stands for election", { why: cause });
     loop.campaign();
+    this.#ports.standing();
   }
 
   /** L11: a master that cannot read what may be written, or whom the leader refused, must not lead. */
@@ -268,6 +271,11 @@ export class Leadership {
     const { clock, loop } = this.#ports;
     const asOf = loop.leads ? loop.goodAt : this.#ports.headAt();
     return Math.max(0, Math.floor(clock.now() - asOf));
+  }
+
+  /** Since the last batch, by this process's clock, its stalls left out (L7). */
+  silentMs(): number {
+    return this.#ports.clock.now() - this.#newsAt;
   }
 
   survivesStopped(): boolean {

@@ -47,7 +47,7 @@ export interface LoopPorts {
   perform(durable: Durable): void;
   /** Rebuilds the state from snapshot and journal, then calls `adopt` (M4). */
   rebuild(why: string): void;
-  /** A candidate has got no answer from the journal for a lease. */
+  /** A candidate has got no answer from the journal for a lease; said with each of its appends from then on. */
   stuck(): void;
   /** This master led, and another does now: it follows from here on. */
   deposed(): void;

@@ -7,7 +7,7 @@ import { delay } from "../lib/abort.ts";
 import { asError } from "../lib/as-error.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
-import { hasEnded } from "../lib/own-process.ts";
+import { hasEnded, stopOf } from "../lib/own-process.ts";
 import { networkId } from "../lib/network-id.ts";
 import type { PayloadStore } from "../payloads/payload-store.ts";
 import { Absences } from "./absences.ts";
@@ -28,7 +28,7 @@ import { exitDial, journalPorts } from "./ports.ts";
 import { Series } from "./series.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
-import { killStoppedWriters } from "./stopped-writer.ts";
+import { StoppedWriters } from "./stopped-writer.ts";
 import { Tail } from "./tail.ts";
 import type { UsageWatch } from "./usage-watch.ts";
 
@@ -62,6 +62,8 @@ export interface Wired {
   readonly loop: Loop;
   readonly tail: Tail;
   readonly leadership: Leadership;
+  /** Where a lock is all that fences: SQLite. */
+  readonly stoppedWriters: StoppedWriters | undefined;
   readonly peers: Peers;
   readonly copies: PayloadCopies;
   readonly sessions: Sessions;
@@ -86,6 +88,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     loop,
     tail: wireTail(options, loop),
     leadership: wireLeadership(options, loop, the),
+    stoppedWriters: wireStoppedWriters(options, loop, the),
     peers,
     copies: wireCopies(options, loop, peers),
     sessions: wireSessions(options, loop, logs, the),
@@ -124,10 +127,7 @@ function loopPorts(options: WiringOptions, the: The): ConstructorParameters<type
     look: (done) => the().tail.look(done),
     perform: (durable) => perform(the(), durable, halt),
     rebuild: (why) => void rebuild(options, the(), why),
-    stuck() {
-      if (kept.journal.engine !== "sqlite") return;
-      the().loop.peek((state) => killStoppedWriters(state, options.identity.id, log));
-    },
+    stuck: () => the().stoppedWriters?.stuck(),
     deposed: () => the().sessions.deposed(),
     leaderElsewhere: () => the().leadership.leaderElsewhere(),
     halt,
@@ -179,17 +179,47 @@ function wireLeadership(options: WiringOptions, loop: Loop, the: The): Leadershi
     log,
     loop,
     identity,
-    look(done) {
-      const asked = systemClock.now();
-      the().tail.look(() => done(the().tail.answeredAt >= asked));
-    },
+    look: (done) => lookNow(the(), done),
     headAt: () => the().tail.headAt,
     live: () => the().peers.live(),
     leaderCutMs: () => the().peers.leaderCutMs(),
     hasEnded: ({ process }) => process !== null && hasEnded(process),
     halt: options.halt,
+    standing: () => the().stoppedWriters?.standing(),
     survivesStopped: () => kept.journal.engine !== "sqlite" || identity.process !== undefined,
   });
+}
+
+function wireStoppedWriters(
+  { kept, log, identity }: WiringOptions,
+  loop: Loop,
+  the: The,
+): StoppedWriters | undefined {
+  const { journal } = kept;
+  if (journal.engine !== "sqlite") return undefined;
+  return new StoppedWriters({
+    clock: systemClock,
+    log,
+    stands: () => loop.stands,
+    ready: () => !loop.leads && !loop.halted && !loop.rebuilding && loop.doubts === 0,
+    silentMs: () => the().leadership.silentMs(),
+    look: (done) => lookNow(the(), done),
+    others: () =>
+      loop.peek(({ masters }) =>
+        [...masters.values()].flatMap(({ id, process: name }) =>
+          id === identity.id || name === null ? [] : [{ id, process: name }],
+        ),
+      ),
+    lockedBy: () => journal.lockedBy?.(),
+    stopOf,
+    kill: (pid) => void process.kill(pid, "SIGKILL"),
+  });
+}
+
+/** `done(false)` when the journal did not answer since this was asked. */
+function lookNow({ tail }: Wired, done: (answered: boolean) => void): void {
+  const asked = systemClock.now();
+  tail.look(() => done(tail.answeredAt >= asked));
 }
 
 function wireSessions(options: WiringOptions, loop: Loop, logs: LogRelay, the: The): Sessions {

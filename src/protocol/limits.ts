@@ -79,6 +79,8 @@ export const limits = {
   /** Without news a standby stands after this long, and so much later for each that goes before it (L3). */
   standAfterMs: 1_650,
   rankMs: 100,
+  /** Who stands looks this often for a stopped master that holds the journal's lock; the second look counts. */
+  stoppedLookMs: 100,
   /** After a hand-over to another, a standby waits this long for each place (L6). */
   resignedMs: 200,
   /** In a term younger than this a cut connection does not make a standby stand: silence does. */

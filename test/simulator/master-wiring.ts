@@ -48,6 +48,7 @@ export function wireMaster(world: World, life: MasterLife, grounded: Grounded): 
     // A machine runs one life of a master at a time.
     hasEnded: ({ incarnation }) => incarnation !== identity.incarnation,
     halt: (why) => master.halt(why),
+    standing: () => {},
     survivesStopped: () => true,
   });
   const sessions: Sessions = new Sessions({
