@@ -38,6 +38,8 @@ export class Cluster {
   entries: readonly Entry[] = [];
   effects: readonly Effect[] = [];
   recalls: readonly Recall[] = [];
+  /** Workers that placement passes over. */
+  resting: ReadonlySet<number> = new Set();
   #ids = 0;
 
   constructor(state: State = createState("test")) {
@@ -50,7 +52,8 @@ export class Cluster {
     const answer = decide(turn, request);
     let more = expire(turn);
     for (let i = 0; more && i < 1_000; i++) more = expire(turn);
-    const options = { tasksMax: 20_000, recalling: new Set<number>() };
+    const { resting } = this;
+    const options = { tasksMax: 20_000, recalling: new Set<number>(), resting };
     let placed = place(turn, options);
     for (let i = 0; placed.more && i < 1_000; i++) placed = place(turn, options);
     this.recalls = placed.recalls;
@@ -69,6 +72,7 @@ export class Cluster {
     id: string,
     amounts: WorkerInfo["amounts"] = { cpu: 1_000 },
     more: Partial<WorkerInfo> = {},
+    leaving?: { readonly deadlineMs: number },
   ) {
     const info: WorkerInfo = {
       id,
@@ -87,7 +91,9 @@ export class Cluster {
       by: "test",
       ...more,
     };
-    const answer = this.ask({ kind: "register", info, otherAnswers: false, started: [], ends: [] });
+    const wish = leaving ? { leaving } : {};
+    const said = { otherAnswers: false, started: [], ends: [], ...wish };
+    const answer = this.ask({ kind: "register", info, ...said });
     if (!answer.ok) throw new Error(answer.message);
     return answer.worker;
   }

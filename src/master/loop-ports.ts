@@ -58,6 +58,8 @@ export interface LoopPorts {
   /** Tasks that may be assigned in the next turn (J7). */
   dispatchMax(): number;
   recalling(): ReadonlySet<number>;
+  /** Workers that placement passes over for a while: they gave work back unasked. */
+  resting(): ReadonlySet<number>;
   /** Address of the master that leads as far as is known; undefined while nobody does: requests wait (L9). */
   leaderElsewhere(): string | undefined;
 }

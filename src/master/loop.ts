@@ -302,8 +302,8 @@ export class Loop {
       at = undefined;
       more = expire(turn);
       const tasksMax = this.#lapsed() ? 0 : this.#inbox.share(this.#ports.dispatchMax());
-      const options = { tasksMax, recalling: this.#ports.recalling() };
-      const placed = place(turn, options);
+      const [recalling, resting] = [this.#ports.recalling(), this.#ports.resting()];
+      const placed = place(turn, { tasksMax, recalling, resting });
       recalls = placed.recalls;
       more ||= placed.more;
       const due = this.#suspects || this.#renewsIn() <= 0;

@@ -29,19 +29,19 @@ import { addressesOf, refusalOf, welcome } from "./greeting.ts";
 import { Hints } from "./hints.ts";
 import { startMessages } from "./orders.ts";
 import type { Started } from "./orders.ts";
+import { Recalls } from "./recalls.ts";
 import type { Connection, Session, SessionsPorts, Watch } from "./session-ports.ts";
-import { cancelMessage, drainMessage, firstBlocks, verdictMessages } from "./verdict.ts";
+import { cancelMessage, drainMessage, registration, verdictMessages } from "./verdict.ts";
 
 /** How often deadlines are looked at; a longer gap than twice this is a stall (L7). */
 const tickMs = 250;
-const recallMs = 500;
 
 export class Sessions {
   readonly #ports: SessionsPorts;
   readonly #sessions = new Map<Connection, Session>();
   readonly #bound = new Map<number, Session>();
   readonly #watches = new Map<number, Watch>();
-  readonly #recalls = new Map<number, number>();
+  readonly recalls: Recalls;
   #hints = new Hints();
   #lastTick: number;
   #term = 0;
@@ -50,6 +50,7 @@ export class Sessions {
 
   constructor(ports: SessionsPorts) {
     this.#ports = ports;
+    this.recalls = new Recalls(ports.clock);
     this.#lastTick = ports.clock.now();
     ports.clock.after(tickMs, () => this.#tick());
   }
@@ -86,15 +87,6 @@ export class Sessions {
     return true;
   }
 
-  /** Workers with an unanswered recall. */
-  recalling(): ReadonlySet<number> {
-    const now = this.#ports.clock.now();
-    for (const [worker, since] of this.#recalls) {
-      if (now - since > recallMs) this.#recalls.delete(worker);
-    }
-    return new Set(this.#recalls.keys());
-  }
-
   // ── what masters say ───────────────────────────────────────────────────────────────────
 
   /** This master leads from here on: all deadlines start anew, and every worker must register (W1, S4). */
@@ -103,7 +95,7 @@ export class Sessions {
     this.#ports.log.info("this master leads: workers are told", { term });
     this.#watches.clear();
     this.#bound.clear();
-    this.#recalls.clear();
+    this.recalls.clear();
     const now = this.#ports.clock.now();
     for (const worker of state.workers.values()) {
       if (worker.state !== "lost" && worker.state !== "gone") this.#watch(worker.number, now);
@@ -120,7 +112,7 @@ export class Sessions {
     for (const worker of this.#bound.keys()) this.#ports.onWorkerGone(worker);
     this.#watches.clear();
     this.#bound.clear();
-    this.#recalls.clear();
+    this.recalls.clear();
     this.#hints = new Hints();
     for (const session of this.#sessions.values()) {
       if (session.hello !== null) session.phase = "greeted";
@@ -161,7 +153,7 @@ export class Sessions {
     for (const recall of recalls) {
       const { worker, job, count } = recall;
       if (!this.sendTo(worker, { kind: "recall", term: this.#term, job, count })) continue;
-      this.#recalls.set(worker, this.#ports.clock.now());
+      this.recalls.asked(worker);
     }
   }
 
@@ -233,6 +225,7 @@ export class Sessions {
     if (message.kind === "report") this.#report(session, message);
     else if (message.kind === "progress") this.#progress(session, message);
     else if (message.kind === "logChunk") this.#ports.onLogChunk(session.worker, message);
+    else if (message.kind === "leaving") this.#leaves(session, message.deadlineMs);
     else if (message.kind === "goodbye")
       this.#lose(session.worker, session.incarnation, message.reason, "goodbye");
   }
@@ -280,10 +273,9 @@ export class Sessions {
     session.phase = "registering";
     session.early.length = 0;
     const started = this.#hints.startedBy(known);
-    const { info, reports, recorded } = message;
-    const ends = firstBlocks(reports, limits.partBytesMax);
-    const request = { kind: "register", info, otherAnswers, started, ends, recorded } as const;
-    const bytes = ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
+    const { info, reports } = message;
+    const request = { ...registration(message), otherAnswers, started };
+    const bytes = request.ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
     loop.request(request, bytes, (answer) => {
       if (session.phase !== "registering") return;
       if (!answer.ok) {
@@ -309,7 +301,7 @@ export class Sessions {
     session.incarnation = incarnation;
     this.#bound.set(worker, session);
     this.#hints.forgetWorker(worker);
-    this.#recalls.delete(worker);
+    this.recalls.forget(worker);
     this.#watch(worker, this.#ports.clock.now());
   }
 
@@ -344,7 +336,8 @@ export class Sessions {
   #report(session: Session, report: WorkerReport): void {
     const { worker, incarnation } = session;
     const { n, blocks, returned } = report;
-    if (returned.length > 0) this.#recalls.delete(worker);
+    // What comes with a registration an earlier leader may have asked for.
+    if (returned.length > 0 && session.phase === "active") this.recalls.returned(worker);
     const bytes = blocks.reduce((sum, block) => sum + block.bytes.length, 64);
     const request = { kind: "report", worker, incarnation, n, blocks, returned } as const;
     this.#ports.loop.request(request, bytes, (answer) => {
@@ -358,6 +351,12 @@ export class Sessions {
   #progress(session: Session, message: WorkerProgress): void {
     session.load = message.load;
     this.#ports.loop.peek((state) => this.#hints.take(state, session.worker, message));
+  }
+
+  /** Its own wish: no leader takes it back, and its next life may be sent work. */
+  #leaves({ worker, incarnation }: Session, deadlineMs: number): void {
+    const drain = { kind: "drain", deadlineMs, exit: true, undo: false } as const;
+    this.#ports.loop.request({ ...drain, worker, incarnation }, 64, () => {});
   }
 
   // ── deadlines ──────────────────────────────────────────────────────────────────────────
@@ -397,6 +396,7 @@ export class Sessions {
     this.#lastTick = now;
     if (stall > tickMs) for (const watch of this.#watches.values()) watch.heardAt += stall; // L7
     if (this.#ports.loop.leads) {
+      if (this.recalls.restIsOver()) this.#ports.loop.poke();
       this.#watchAll(now);
       for (const [worker, watch] of this.#watches) this.#check(worker, watch, now);
     }

@@ -8,8 +8,10 @@ import type {
   MasterDrain,
   MasterMessage,
   OutcomeBlock,
+  WorkerRegister,
   WorkerReport,
 } from "../protocol/messages.ts";
+import { limits } from "../protocol/limits.ts";
 import { endReasons } from "../protocol/model.ts";
 import { startMessages } from "./orders.ts";
 
@@ -28,8 +30,14 @@ export function verdictMessages(
   ];
 }
 
+/** What of a registration is to be decided first; its reports come after it. */
+export function registration({ info, reports, recorded, leaving }: WorkerRegister) {
+  const ends = firstBlocks(reports, limits.partBytesMax);
+  return { kind: "register", info, ends, recorded, ...(leaving ? { leaving } : {}) } as const;
+}
+
 /** Blocks of the first reports, about so many bytes in all: what one decision can take beside others. */
-export function firstBlocks(reports: readonly WorkerReport[], bytesMax: number): OutcomeBlock[] {
+function firstBlocks(reports: readonly WorkerReport[], bytesMax: number): OutcomeBlock[] {
   const blocks: OutcomeBlock[] = [];
   let bytes = 0;
   for (const block of reports.flatMap((report) => report.blocks)) {

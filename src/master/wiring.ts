@@ -133,7 +133,8 @@ function loopPorts(options: WiringOptions, the: The): ConstructorParameters<type
     halt,
     admit: (request, turn) => admit(request, turn, (hash) => kept.payloads.has(hash)),
     dispatchMax: () => usage.dispatchMax(),
-    recalling: () => the().sessions.recalling(),
+    recalling: () => the().sessions.recalls.recalling(),
+    resting: () => the().sessions.recalls.resting(),
   };
 }
 

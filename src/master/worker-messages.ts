@@ -58,6 +58,8 @@ export class WorkerMessages {
         return checkProgress(message);
       case "logChunk":
         return checkLogChunk(message);
+      case "leaving":
+        return whole(message, "deadlineMs");
       case "goodbye":
         return text(message, "reason", Infinity);
       default: {
@@ -88,6 +90,8 @@ export class WorkerMessages {
     checkRanges(list(message, "held"), "held");
     checkRanges(list(message, "started"), "started");
     for (const report of list(message, "reports")) checkReport(fields(report, "reports"));
+    const { leaving } = message;
+    if (leaving !== undefined) whole(fields(leaving, "leaving"), "deadlineMs");
   }
 }
 

@@ -63,6 +63,8 @@ export const limits = {
    * that lives answers however late it comes back, since its port is open until its process ends.
    */
   confirmExitMs: 1_000,
+  /** A worker that gave work back unasked is sent none for this long: it would come back at once. */
+  returnedRestMs: 1_000,
   incarnationChangesMax: 3,
   incarnationWindowMs: 60_000,
   /** The brake (L8). */

@@ -46,6 +46,8 @@ export interface WorkerRegister {
   readonly recorded: number;
   /** Reports that no leader has recorded, the spool included, in order. */
   readonly reports: readonly WorkerReport[];
+  /** It leaves, by its own wish: nothing new may be sent here. */
+  readonly leaving?: Pick<WorkerLeaving, "deadlineMs">;
 }
 
 /** Ends of attempts. `n` counts a worker incarnation's reports from 1 and is repeated if sent again. */
@@ -100,6 +102,13 @@ export interface LogChunk {
   readonly problem?: string;
 }
 
+/** The worker will leave, by its own wish (a signal): it takes nothing more, and gives back what has not started. */
+export interface WorkerLeaving {
+  readonly kind: "leaving";
+  /** What runs is killed after this; 0: never. */
+  readonly deadlineMs: number;
+}
+
 /** The worker leaves for good: nothing runs here any more (W5). */
 export interface WorkerGoodbye {
   readonly kind: "goodbye";
@@ -112,6 +121,7 @@ export type WorkerMessage =
   | WorkerReport
   | WorkerProgress
   | LogChunk
+  | WorkerLeaving
   | WorkerGoodbye;
 
 // ── a master says ────────────────────────────────────────────────────────────────────────

@@ -473,6 +473,46 @@ describe("drain", () => {
     expect(world.slots).toHaveLength(1);
   });
 
+  test("one that leaves by itself says so before it gives anything back, and whenever it registers", () => {
+    const world = led();
+    world.tell(1, startOf(1, [jobOf(1)], rangeOf(1, 0, 3)));
+    world.turn();
+    world.slots[0]?.begin();
+    const before = world.sent.length;
+    world.agent.leave("a signal", 10_000);
+    world.turn();
+    const said = world.sent.slice(before).map(({ message }) => message.kind);
+    expect(said.filter((kind) => kind !== "progress")).toEqual(["leaving", "report"]);
+    expect(world.sent.at(before)?.message).toEqual({ kind: "leaving", deadlineMs: 10_000 });
+    world.clock.advance(4_000);
+    world.tell(2, { kind: "lead", term: 2 });
+    const { leaving } = world.registrations().at(-1) ?? {};
+    expect(leaving?.deadlineMs).toBeGreaterThan(0);
+    expect(leaving?.deadlineMs).toBeLessThan(6_100);
+  });
+
+  test("one that leaves by itself says so again to a leader that wants it back", () => {
+    const world = led();
+    world.tell(1, startOf(1, [jobOf(1)], rangeOf(1, 0, 1)));
+    world.turn();
+    world.slots[0]?.begin();
+    world.agent.leave("a signal", 0);
+    world.tell(1, drain(1, { exit: true }));
+    const before = world.sent.length;
+    world.tell(1, drain(1, { on: false }));
+    expect(world.sent.slice(before)).toEqual([
+      { session: 1, message: { kind: "leaving", deadlineMs: 0 } },
+    ]);
+    expect(world.agent.draining).toBe(true);
+  });
+
+  test("a drain that a leader ordered is not said back to it", () => {
+    const world = led();
+    world.tell(1, drain(1), { kind: "lead", term: 2 });
+    expect(world.sent.map(({ message }) => message.kind)).not.toContain("leaving");
+    expect(world.registrations().at(-1)).not.toHaveProperty("leaving");
+  });
+
   test("a worker that leaves with masters away keeps its reports in the spool", () => {
     const world = led();
     world.tell(1, startOf(1, [jobOf(1)], rangeOf(1, 0, 1)));

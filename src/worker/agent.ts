@@ -246,6 +246,7 @@ export class Agent {
         started: started.take(),
         recorded: this.#reports.recordedMax,
         reports: inside,
+        ...(this.#leaving.own ? { leaving: this.#leaving.own } : {}),
       },
       ...behind,
     ]);
@@ -374,7 +375,15 @@ export class Agent {
    */
   leave(reason: string, deadlineMs: number): void {
     this.#leaving.begin({ exit: true, own: true, deadlineMs, reason });
+    this.#sayLeaving();
     this.#turnSoon();
+  }
+
+  /** Before the report of what it gives back: decided later, that would be sent here again. */
+  #sayLeaving(): void {
+    const { own } = this.#leaving;
+    if (own && this.#leader !== undefined)
+      this.#ports.send(this.#leader, [{ kind: "leaving", ...own }]);
   }
 
   /** Ends everything soon: what runs is killed, reported as drained, and starts elsewhere. */
@@ -390,7 +399,10 @@ export class Agent {
 
   #ordered({ on, exit, deadlineMs }: MasterDrain): void {
     if (on) this.#leaving.begin({ exit, own: false, deadlineMs, reason: "drained" });
-    else this.#leaving.off();
+    else {
+      this.#leaving.off();
+      this.#sayLeaving(); // its own wish nobody takes back
+    }
     this.#turnSoon();
   }
 

@@ -44,6 +44,7 @@ export class Leaving {
   readonly #o: LeavingOptions;
   #wish: DrainWish | undefined;
   #deadline: CancelTimer | undefined;
+  #until = 0;
   #waiting: CancelTimer | undefined;
   #waits = 0;
   #ended = false;
@@ -56,11 +57,19 @@ export class Leaving {
     return this.#wish !== undefined;
   }
 
+  /** The worker's own wish, with what is left of its time: what a leader must know. */
+  get own(): { readonly deadlineMs: number } | undefined {
+    if (this.#wish?.own !== true) return undefined;
+    const left = Math.ceil(this.#until - this.#o.clock.now());
+    return { deadlineMs: this.#deadline ? Math.max(1, left) : 0 };
+  }
+
   begin(wish: DrainWish): void {
     const own = this.#wish?.own === true ? this.#wish : undefined;
     this.#wish = own ? { ...wish, exit: true, own: true, reason: own.reason } : wish;
     this.#deadline?.();
     const { clock, kill } = this.#o;
+    this.#until = clock.now() + wish.deadlineMs;
     this.#deadline = wish.deadlineMs > 0 ? clock.after(wish.deadlineMs, kill) : undefined;
     this.#o.giveBack(true);
   }

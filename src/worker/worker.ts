@@ -225,29 +225,6 @@ class WorkerProcess implements RunningWorker {
 
   drain(deadlineMs = 0): void {
     this.agent.leave("told to leave", deadlineMs);
-    void this.#tellDrain(deadlineMs);
-  }
-
-  /** Without this the leader would go on to send work, only to get it back. */
-  async #tellDrain(deadlineMs: number): Promise<void> {
-    const body = JSON.stringify({ exit: true, ...(deadlineMs > 0 ? { deadlineMs } : {}) });
-    try {
-      await this.#http.request(
-        {
-          method: "POST",
-          path: `/v1/workers/${encodeURIComponent(this.#o.id)}/drain`,
-          contentType: "application/json",
-          body: () => body,
-          leaderOnly: true,
-          signal: this.#ending.signal,
-        },
-        (answer) => answer.dump(),
-      );
-    } catch (error) {
-      // The worker is gone before a leader heard of it: the goodbye, or the confirmed exit, says
-      // it.
-      if (!this.#ending.signal.aborted) throw error;
-    }
   }
 
   stop(): void {

@@ -184,6 +184,7 @@ export class World {
       admit: (request) => request,
       dispatchMax: () => this.dispatchMax,
       recalling: () => this.#recalling(),
+      resting: () => new Set(),
     });
     loop.campaign();
     return loop;

@@ -1,24 +1,21 @@
 // What happens to workers, and to what lies between them and the masters.
 
-import { SimApi } from "./api.ts";
 import { drawMs } from "./faults.ts";
 import type { WorkerRates } from "./knobs.ts";
 import type { SimMaster } from "./master.ts";
 import type { Wire } from "./network.ts";
-import type { SimWorker, WorkerLife } from "./worker.ts";
+import type { SimWorker } from "./worker.ts";
 import type { World } from "./world.ts";
 
 type How = "both" | "to the worker" | "from the worker";
 
 export class WorkerFaults {
   readonly #world: World;
-  readonly #api: SimApi;
   /** Until when a worker is in trouble already: in some profiles troubles must not add up. */
   readonly #troubledUntil = new Map<SimWorker, number>();
 
   constructor(world: World) {
     this.#world = world;
-    this.#api = new SimApi(world, "workers");
   }
 
   acts(): { readonly [kind in keyof WorkerRates]: () => void } {
@@ -48,35 +45,14 @@ export class WorkerFaults {
     if (how === "machine" && this.#world.random.faults.chance(0.3)) worker.spool = [];
   }
 
-  /** SIGTERM: the worker gives back what has not started, and asks the leader for a drain (worker.ts). */
+  /** SIGTERM: the worker tells its leader that it leaves, and gives back what has not started. */
   #leave(): void {
-    const { life, plan } = this.#someone();
+    const { life } = this.#someone();
     if (!life) return;
     const deadlineMs = this.#world.random.faults.pick([0, 2_000]);
     this.#world.timeline.trace(`${life.process.name} is told to leave`);
     life.leaves = true;
-    life.process.enter("SIGTERM", () => {
-      life.agent.leave("told to leave", deadlineMs);
-      this.#tellDrain(plan.id, life, deadlineMs);
-    });
-  }
-
-  #tellDrain(id: string, life: WorkerLife, deadlineMs: number): void {
-    const { checker, timeline } = this.#world;
-    const worker = checker.shadow.workerNumbers.get(id);
-    if (!life.process.alive) return;
-    // Until it is taken: a worker that nobody knows yet, or that counts as lost, says so again.
-    const again = () =>
-      void timeline.after(500, "tells again", () => this.#tellDrain(id, life, deadlineMs));
-    if (worker === undefined) return again();
-    const drain = { kind: "drain", worker, deadlineMs, exit: true, undo: false } as const;
-    this.#api.call(
-      () => drain,
-      () => {},
-      (answer) => {
-        if (answer === null || !answer.ok) again();
-      },
-    );
+    life.process.enter("SIGTERM", () => life.agent.leave("told to leave", deadlineMs));
   }
 
   #slotCrash(): void {

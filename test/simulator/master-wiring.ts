@@ -154,7 +154,8 @@ function createLoop(world: World, life: MasterLife, grounded: Grounded, parts: (
     // Bundles and stored inputs are always there.
     admit: (request) => request,
     dispatchMax: () => world.dispatchMax,
-    recalling: () => parts().sessions.recalling(),
+    recalling: () => parts().sessions.recalls.recalling(),
+    resting: () => parts().sessions.recalls.resting(),
   });
   return loop;
 }

@@ -9,6 +9,7 @@ export class Obedience {
   readonly #world: World;
   /** The highest term each life of a worker has heard of. */
   readonly #terms = new WeakMap<WorkerLife, number>();
+  readonly #sentToLeaving = new WeakMap<WorkerLife, number>();
   /** Frames whose orders were all of a lower term. */
   refused = 0;
 
@@ -25,6 +26,7 @@ export class Obedience {
       if (message.term >= term) fresh = true;
       else old = true;
     }
+    this.#leaves(life, messages);
     const stale = old && !fresh;
     this.#terms.set(life, term);
     const before = stale ? traits(life) : "";
@@ -34,6 +36,15 @@ export class Obedience {
     this.refused++;
     const same = traits(life) === before;
     this.#world.check(same, `I13: ${life.node} obeys an order of a lower term than ${term}`);
+  }
+
+  /** One that leaves takes nothing: what is sent to it all the same comes back, and is sent again. */
+  #leaves(life: WorkerLife, messages: readonly MasterMessage[]): void {
+    if (!life.leaves || !life.agent.draining) return;
+    const starts = messages.filter(({ kind }) => kind === "start").length;
+    const sent = (this.#sentToLeaving.get(life) ?? 0) + starts;
+    this.#sentToLeaving.set(life, sent);
+    this.#world.check(sent < 50, `W6: ${life.node} leaves, and is sent work ${sent} times`);
   }
 }
 

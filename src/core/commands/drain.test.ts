@@ -38,3 +38,34 @@ test("a worker that was drained to leave and is started again takes work", () =>
   cluster.worker("w1", { cpu: 1_000 }, { incarnation: "w1-2" });
   expect(cluster.letters(cluster.submit())).toBe("a");
 });
+
+test("a worker that registers while it leaves gets nothing, not even in that very turn", () => {
+  const cluster = new Cluster();
+  const first = cluster.submit();
+  const worker = cluster.worker("w1", { cpu: 1_000 }, {}, { deadlineMs: 0 });
+  expect(cluster.letters(first)).toBe("r");
+  expect(cluster.workerOf(worker)).toMatchObject({ drainExit: true });
+  // Said again by the next session, it is no news.
+  cluster.worker("w1", { cpu: 1_000 }, {}, { deadlineMs: 0 });
+  expect(cluster.entries.map(({ kind }) => kind)).toEqual(["workerRegistered"]);
+});
+
+test("the wish of a process to leave is not for the next one of its worker", () => {
+  const cluster = new Cluster();
+  const worker = cluster.worker("w1");
+  cluster.worker("w1", { cpu: 1_000 }, { incarnation: "w1-2" });
+  cluster.ask(drainOf(worker, { exit: true, incarnation: "w1-1" }));
+  expect(cluster.letters(cluster.submit())).toBe("a");
+});
+
+test("a worker that rests is passed over, and nobody's work is called back for it", () => {
+  const cluster = new Cluster();
+  const worker = cluster.worker("w1");
+  cluster.resting = new Set([worker]);
+  const job = cluster.submit();
+  expect(cluster.letters(job)).toBe("r");
+  cluster.worker("w2");
+  expect(cluster.letters(job)).toBe("a");
+  cluster.resting = new Set();
+  expect(cluster.letters(cluster.submit())).toBe("a");
+});

@@ -46,6 +46,8 @@ export interface RegisterRequest {
   readonly ends?: readonly { readonly job: number; readonly bytes: Uint8Array }[];
   /** Stored payloads that `ends` name and that are not on the master's disk (A1). */
   readonly gone?: readonly string[];
+  /** It leaves by its own wish: it gets nothing, not even in this turn. */
+  readonly leaving?: { readonly deadlineMs: number };
 }
 
 export function register(turn: Turn, request: RegisterRequest): Answer<{ worker: number }> {
@@ -77,7 +79,10 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
     emit(turn, { kind: "reported", v: 1, worker, n: recorded });
   const anew = state.workers.get(worker);
   // Draining is a word about the machine, not about one process on it; unless that process was to leave.
-  if (anew && stays) setDrain(turn, anew, "draining", { deadline: 0, exit: false });
+  const { leaving } = request;
+  if (anew && leaving && !(isDraining(anew) && anew.drainExit)) {
+    setDrain(turn, anew, "draining", { deadline: deadlineOf(turn, leaving), exit: true });
+  } else if (anew && stays) setDrain(turn, anew, "draining", { deadline: 0, exit: false });
   return { ok: true, worker };
 }
 
@@ -356,11 +361,15 @@ export interface DrainRequest {
   readonly deadlineMs: number;
   readonly exit: boolean;
   readonly undo: boolean;
+  /** The wish of this process alone; without it a word about the machine. */
+  readonly incarnation?: string;
 }
 
 export function drain(turn: Turn, request: DrainRequest): Answer {
   const worker = turn.state.workers.get(request.worker);
   if (!worker) return refuse("not_found", "There is no such worker.");
+  const { incarnation = worker.info.incarnation } = request;
+  if (incarnation !== worker.info.incarnation) return { ok: true };
   if (worker.state === "lost" || worker.state === "gone") {
     return refuse("conflict", `Worker ${worker.info.id} is ${worker.state}.`);
   }
@@ -369,9 +378,12 @@ export function drain(turn: Turn, request: DrainRequest): Answer {
     if (isDraining(worker)) setDrain(turn, worker, "active", { deadline: 0, exit: false });
     return { ok: true };
   }
-  const deadline = request.deadlineMs === 0 ? 0 : turn.time + request.deadlineMs;
-  setDrain(turn, worker, "draining", { deadline, exit: request.exit });
+  setDrain(turn, worker, "draining", { deadline: deadlineOf(turn, request), exit: request.exit });
   return { ok: true };
+}
+
+function deadlineOf(turn: Turn, { deadlineMs }: { readonly deadlineMs: number }): number {
+  return deadlineMs === 0 ? 0 : turn.time + deadlineMs;
 }
 
 function isDraining(worker: Worker): boolean {

@@ -46,7 +46,11 @@ function callsOf(cluster: Cluster, most = 10_000) {
   for (let more = true; more && calls.length < most;) {
     const turn = openTurn(cluster.state, 1, cluster.time, cluster.time);
     const before = looked();
-    more = place(turn, { tasksMax: 20_000, recalling: new Set() }).more;
+    more = place(turn, {
+      tasksMax: 20_000,
+      recalling: new Set<number>(),
+      resting: new Set<number>(),
+    }).more;
     calls.push({ looks: looked() - before, runs: turn.entries.length });
   }
   return calls;

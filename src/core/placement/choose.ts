@@ -48,8 +48,10 @@ export interface Choice {
   readonly ahead: boolean;
 }
 
-export function openRoom(state: State, looks: number): Room {
-  const workers = [...state.workers.values()].filter((worker) => isOpen(state, worker));
+export function openRoom(state: State, looks: number, resting: ReadonlySet<number>): Room {
+  const workers = [...state.workers.values()].filter(
+    (worker) => isOpen(state, worker) && !resting.has(worker.number),
+  );
   const mostFree = new Map<string, number>();
   for (const worker of workers) {
     if (worker.aheadCount > 0) continue;

@@ -28,6 +28,8 @@ export interface PlaceOptions {
   readonly tasksMax: number;
   /** Workers with an unanswered recall: they get no second one. */
   readonly recalling: ReadonlySet<number>;
+  /** Workers that gave back what nobody asked for, a moment ago: they get nothing. */
+  readonly resting: ReadonlySet<number>;
 }
 
 export interface Placed {
@@ -50,13 +52,13 @@ export function place(turn: Turn, options: PlaceOptions): Placed {
   const { state } = turn;
   const stuck: TaskClass[] = [];
   const more = state.classes.size > 0 && options.tasksMax > 0 && fill(turn, options, stuck);
-  return { recalls: recallsFor(state, stuck, options.recalling), more };
+  return { recalls: recallsFor(state, stuck, options), more };
 }
 
 /** True when it stopped early. Classes that found no room are added to `stuck`. */
 function fill(turn: Turn, options: PlaceOptions, stuck: TaskClass[]): boolean {
   const { state } = turn;
-  const room = openRoom(state, looksPerTurn);
+  const room = openRoom(state, looksPerTurn, options.resting);
   const totals = totalAmounts(room.workers);
   const passed = passedBefore(state);
   stuck.push(...passed.slice(0, stuckClassesMax));

@@ -7,6 +7,7 @@ import type { Job, State, TaskClass, Worker } from "../state.ts";
 import { isRecalled } from "./ahead.ts";
 import { isEligible } from "./filters.ts";
 import { makeClass } from "../classes.ts";
+import type { PlaceOptions } from "./place.ts";
 
 export interface Recall {
   readonly worker: number;
@@ -18,7 +19,7 @@ export interface Recall {
 export function recallsFor(
   state: State,
   stuck: readonly TaskClass[],
-  recalling: ReadonlySet<number>,
+  { recalling, resting }: Pick<PlaceOptions, "recalling" | "resting">,
 ): Recall[] {
   const busy = [...state.workers.values()].filter(
     (worker) => worker.aheadCount > 0 && worker.state === "active" && !recalling.has(worker.number),
@@ -26,7 +27,7 @@ export function recallsFor(
   if (busy.length === 0) return [];
   const recalls: Recall[] = [];
   makeWay(state, stuck, busy, recalls);
-  balance(state, busy, recalls);
+  balance(state, busy, resting, recalls);
   return recalls;
 }
 
@@ -48,7 +49,12 @@ function makeWay(
 }
 
 /** A worker idles while another has work ahead that it could do: half of that comes back. */
-function balance(state: State, busy: readonly Worker[], recalls: Recall[]): void {
+function balance(
+  state: State,
+  busy: readonly Worker[],
+  resting: ReadonlySet<number>,
+  recalls: Recall[],
+): void {
   const recalled = new Set(recalls.map(({ worker }) => worker));
   // The longest line first; the sort is stable, so that equal ones keep the order of their numbers.
   const from = busy
@@ -57,7 +63,7 @@ function balance(state: State, busy: readonly Worker[], recalls: Recall[]): void
   let next = 0;
   for (const helper of state.workers.values()) {
     const idles = helper.state === "active" && helper.term === state.term;
-    if (!idles || helper.aheadCount > 0) continue;
+    if (!idles || helper.aheadCount > 0 || resting.has(helper.number)) continue;
     const worker = from[next];
     const run = worker?.ahead[worker.ahead.length - 1];
     if (!worker || !run) return;
