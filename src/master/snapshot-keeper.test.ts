@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLog } from "../lib/log.ts";
 import { ApiWorld } from "./api/api-world.fixture.ts";
 import { ask } from "./context.ts";
+import { ground } from "./ground.ts";
 import type { Loop } from "./loop.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
 
@@ -107,11 +108,42 @@ test("with standbys the journal is trimmed once one has a snapshot and all archi
 test("a standby makes snapshots, and appends nothing", async () => {
   await world.submit([1]);
   // Of a loop it asks no more than this.
-  const standby = { leads: false, request: () => expect.unreachable() };
+  const standby = { leads: false, request: () => expect.unreachable(), peek: () => 0 };
   keeper.serve(standby as unknown as Loop);
   const { index } = await world.journal.head();
   const bytes = new Uint8Array(1);
   keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
   await expect.poll(() => keeper.newest).toBe(index);
   expect((await world.journal.head()).index).toBe(index);
+});
+
+test("a leader that has no snapshot past the trim, nor anybody who has, makes one of its memory, at once", async () => {
+  const { journal, archive } = world;
+  history.durable = Infinity;
+  await snapshot();
+  await snapshot();
+  await expect.poll(() => journal.trimmed()).toBeGreaterThan(0);
+  await keeper[Symbol.asyncDispose]();
+  rmSync(join(dir, "snapshots"), { recursive: true });
+  const log = createLog({ level: "info", write: () => {} });
+  const copy = () => Promise.reject(new Error("nobody has one"));
+  // The disk is new; of the batches that a snapshot is usually made after there are nowhere near enough.
+  keeper = new SnapshotKeeper({ dir, journal, archive, history, log, copy });
+  keeper.serve(world.master.loop);
+  await world.submit([1, 2, 3]);
+  const { index } = await journal.head();
+  const bytes = new Uint8Array(1);
+  keeper.appended({ index, bytes, wall: 0, effects: [], recalls: [], elected: false });
+  await expect.poll(() => keeper.newest, { timeout: 10_000 }).toBeGreaterThanOrEqual(index);
+  const state = await keeper.load(keeper.newest);
+  expect(state?.jobs.size).toBe(world.master.loop.peek(({ jobs }) => jobs.size));
+  // Its own state can be reached again from there, which the journal checks by its digests.
+  await world.submit([4]);
+  const head = (await journal.head()).index;
+  keeper.appended({ index: head, bytes, wall: 0, effects: [], recalls: [], elected: false });
+  const history_ = { added: Infinity, add: () => {} };
+  const snapshotOf = (indexMax: number) => keeper.load(indexMax);
+  const options = { journal, archive, history: history_ as never, log, doubting: false };
+  const grounded = await ground({ ...options, snapshot: snapshotOf });
+  expect(grounded.state.index).toBe((await journal.head()).index);
 });

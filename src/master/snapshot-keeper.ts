@@ -9,6 +9,8 @@
 //   N4. Where other masters are known, a live one has verified a snapshot at or past the trim, and the archives of
 //       all that live have passed it: the journal is trimmed for all masters at once. As with N3, one that is away
 //       or sick holds this up only while there is room; then it copies from another when it returns.
+//   N5. A master whose snapshots all lie before the journal's beginning would be lost with its process. It gets one at
+//       once: a copy of another master's, and where nobody has any, its own memory, which stalls the loop once (A4).
 
 import { join } from "node:path";
 import type { Worker as Thread } from "node:worker_threads";
@@ -23,7 +25,7 @@ import type { History } from "./history/history.ts";
 import type { Durable } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { Standing } from "./peer-ports.ts";
-import { decodeSnapshot } from "./snapshot-state.ts";
+import { decodeSnapshot, encodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { latestUsable } from "./snapshots/snapshots.ts";
 import type { SnapshotFile } from "./snapshots/snapshots.ts";
@@ -70,6 +72,9 @@ export class SnapshotKeeper implements AsyncDisposable {
   /** Newest snapshot that was loaded again and compared; 0: none. What a standby says of itself. */
   newest = 0;
   #closed = false;
+  readonly #ending = new AbortController();
+  /** Index at which the last one was begun. */
+  #triedAt = -reviewBatches;
 
   constructor(options: SnapshotKeeperOptions) {
     this.#options = options;
@@ -106,8 +111,10 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.#batches++;
     const { everyBytes = limits.snapshotBytes, everyBatches = limits.snapshotBatches } =
       this.#options;
-    if (this.#bytes < everyBytes && this.#batches < everyBatches) return;
+    const due = this.#bytes >= everyBytes || this.#batches >= everyBatches;
+    if (!due && !this.#lacksAny(durable.index)) return;
     if (this.#making !== undefined || this.#closed) return;
+    this.#triedAt = durable.index;
     this.#bytes = 0;
     this.#batches = 0;
     this.#making = this.#make(durable.index)
@@ -128,8 +135,15 @@ export class SnapshotKeeper implements AsyncDisposable {
       });
   }
 
+  /** N5: looked at anew after some batches, since a try may take long and lead nowhere. */
+  #lacksAny(index: number): boolean {
+    const trimmed = this.#loop?.peek(({ trimIndex }) => trimIndex) ?? 0;
+    return trimmed > this.newest && index - this.#triedAt >= reviewBatches;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#ending.abort(new Error("the master ends"));
     await this.#making;
   }
 
@@ -142,8 +156,12 @@ export class SnapshotKeeper implements AsyncDisposable {
     let madeIndex = 0;
     try {
       // Only what verifies: a damaged file must neither be built on nor be trimmed up to (N2).
-      const from = await this.#start();
+      const from = await this.#start().catch((error: unknown) => {
+        log.warn("no snapshot was copied", { error });
+        return undefined;
+      });
       let index = await maker.begin(this.#dir, journal.journalId, from?.file ?? null);
+      if (index < (await journal.trimmed())) index = await this.#giveMemory(maker, loop);
       while (index < upTo && !this.#closed) {
         const batches = (await journal.readAfter(index)).filter((batch) => batch.index <= upTo);
         index = await maker.fold(batches);
@@ -161,6 +179,19 @@ export class SnapshotKeeper implements AsyncDisposable {
     const older = await this.#usable(madeIndex - 1);
     this.#trimUpTo = older?.index ?? 0;
     this.standbysMoved();
+  }
+
+  /** N5. */
+  async #giveMemory(maker: SnapshotThread, loop: Loop): Promise<number> {
+    if (loop.doubts > 0) throw new Error("this master's state is in doubt, and it has no other");
+    this.#options.log.warn("no snapshot reaches the journal: one is made of this master's memory");
+    const { signal } = this.#ending;
+    const bytes = await new Promise<Uint8Array>((resolve, reject) => {
+      // A loop that has stopped shows nothing any more.
+      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+      loop.read(encodeSnapshot, resolve);
+    });
+    return maker.give(bytes);
   }
 
   /** What to fold on: own, or another master's when the journal begins after it. */
@@ -224,6 +255,11 @@ class SnapshotThread {
 
   async begin(dir: string, journalId: string, from: string | null): Promise<number> {
     const answer = await this.#ask({ kind: "begin", dir, journalId, from });
+    return answer.kind === "folded" ? answer.index : 0;
+  }
+
+  async give(bytes: Uint8Array): Promise<number> {
+    const answer = await this.#ask({ kind: "give", bytes });
     return answer.kind === "folded" ? answer.index : 0;
   }
 

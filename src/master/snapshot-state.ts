@@ -11,9 +11,13 @@ export function encodeSnapshot(state: State): Uint8Array {
   return encode(encodeState(state), { maxDepth: 64 });
 }
 
+export function decodeWhole(bytes: Uint8Array): State {
+  return decodeState(decode(bytes) as Plain);
+}
+
 /** Throws when the state does not have the digest that the snapshot was made with. */
 export function decodeSnapshot(snapshot: Pick<Snapshot, "bytes" | "digest" | "index">): State {
-  const state = decodeState(decode(snapshot.bytes) as Plain);
+  const state = decodeWhole(snapshot.bytes);
   const own = digest(state, createDigestMemory());
   if (own !== snapshot.digest || state.index !== snapshot.index) {
     throw new Error(

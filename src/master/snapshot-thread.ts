@@ -6,7 +6,7 @@ import { createDigestMemory, digest } from "../core/digest.ts";
 import { createState } from "../core/state.ts";
 import type { State } from "../core/state.ts";
 import { createDigestCheck, foldBatch } from "./replay.ts";
-import { decodeSnapshot, encodeSnapshot } from "./snapshot-state.ts";
+import { decodeSnapshot, decodeWhole, encodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { readSnapshot, writeSnapshot } from "./snapshots/snapshots.ts";
 
@@ -32,6 +32,10 @@ async function handle(ask: SnapshotAsk): Promise<SnapshotAnswer | undefined> {
     dir = ask.dir;
     state =
       ask.from === null ? createState(ask.journalId) : decodeSnapshot(await readSnapshot(ask.from));
+    return { kind: "folded", index: state.index };
+  }
+  if (ask.kind === "give") {
+    state = decodeWhole(ask.bytes);
     return { kind: "folded", index: state.index };
   }
   if (ask.kind === "fold") {

@@ -10,6 +10,8 @@ export type SnapshotAsk =
       readonly journalId: string;
       readonly from: string | null;
     }
+  /** The state, encoded: go on from there. */
+  | { readonly kind: "give"; readonly bytes: Uint8Array }
   /** Contiguous batches. Answered with `folded`, so that few are under way at a time. */
   | { readonly kind: "fold"; readonly batches: readonly StoredBatch[] }
   /** Write, load again, compare. Answered with `done`. */

@@ -36,6 +36,12 @@ export class SimArchive implements Pick<Archive, "add"> {
     });
   }
 
+  /** Fsynced up to an index now; false when it has not got that. */
+  flush(index: number): boolean {
+    this.watermark = Math.max(this.watermark, Math.min(index, this.added));
+    return this.watermark >= index;
+  }
+
   /** What lies before is gone: it is never added here (A6). */
   skipTo(index: number): void {
     if (index <= this.added) return;

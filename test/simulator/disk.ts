@@ -5,7 +5,7 @@ import { createDigestMemory, digest } from "../../src/core/digest.ts";
 import { createState } from "../../src/core/state.ts";
 import type { State } from "../../src/core/state.ts";
 import { createDigestCheck, foldBatch } from "../../src/master/replay.ts";
-import { decodeSnapshot, encodeSnapshot } from "../../src/master/snapshot-state.ts";
+import { decodeSnapshot, decodeWhole, encodeSnapshot } from "../../src/master/snapshot-state.ts";
 import { SimArchive } from "./archive.ts";
 import { digestOf } from "./check-state.ts";
 import { batchesAfter } from "./store.ts";
@@ -59,6 +59,13 @@ export class SimDisk {
     for (const batch of batchesAfter(store, store.journalId, from, upTo)) {
       foldBatch(state, batch, check);
     }
+    return this.#keep(state);
+  }
+
+  /** A state as a master had it in memory. */
+  keepMemory(bytes: Uint8Array): SnapshotFile | undefined {
+    const state = decodeWhole(bytes);
+    if (!this.archive.flush(state.index)) return undefined;
     return this.#keep(state);
   }
 

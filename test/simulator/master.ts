@@ -3,7 +3,9 @@
 
 import type { Process } from "./process.ts";
 import { trimLimit } from "../../src/master/trim-limit.ts";
+import { encodeSnapshot } from "../../src/master/snapshot-state.ts";
 import { SimDisk } from "./disk.ts";
+import type { SnapshotFile } from "./disk.ts";
 import { EngineLink } from "./journal.ts";
 import { MasterLife } from "./master-life.ts";
 import type { Listener } from "./network.ts";
@@ -98,8 +100,17 @@ export class SimMaster implements Listener {
   snapshot(): void {
     const { parts, process } = this.life ?? {};
     if (!parts || process?.stopped !== false) return;
-    const file = this.disk.makeSnapshot();
-    if (!file) return;
+    // snapshot-keeper.ts N5: with nothing to fold on, and nobody to copy from, its memory is what there is.
+    if ((this.disk.newest?.index ?? 0) < this.#world.store.trimmed) {
+      if (this.#world.damage?.victim === this) return;
+      return parts.loop.read(encodeSnapshot, (bytes) => this.#made(this.disk.keepMemory(bytes)));
+    }
+    this.#made(this.disk.makeSnapshot());
+  }
+
+  #made(file: SnapshotFile | undefined): void {
+    const { parts } = this.life ?? {};
+    if (!file || !parts) return;
     this.#world.timeline.trace(`${this.id} has a snapshot at ${file.index}`);
     const { loop } = parts;
     if (!loop.leads) return;
