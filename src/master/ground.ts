@@ -11,7 +11,8 @@ import type { Archive } from "./archive/archive.ts";
 import { feedArchive } from "./feed.ts";
 import type { History } from "./history/history.ts";
 import type { Grounded } from "./loop-ports.ts";
-import { createDigestCheck, foldBatch } from "./replay.ts";
+import { DigestWitness, foldBatch } from "./replay.ts";
+import type { Difference } from "./replay.ts";
 
 export interface GroundOptions {
   readonly journal: Journal;
@@ -20,7 +21,7 @@ export interface GroundOptions {
   readonly log: Log;
   /** The newest usable snapshot up to an index, if there is one. */
   readonly snapshot: (indexMax: number) => Promise<State | undefined>;
-  /** A digest that differs is no halt: this master only stands by, and says that it doubts (L10). */
+  /** Beside other masters a last digest that differs is no halt: this one says that it doubts, and leads last (L10). */
   readonly doubting: boolean;
 }
 
@@ -58,17 +59,8 @@ async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grou
     log.warn("the archive lacks what was recorded before the snapshot", { first, last });
     archive.skipTo(from);
   }
-  let doubts = 0;
-  const check = createDigestCheck((index, own, recorded) => {
-    if (options.doubting) {
-      doubts ||= index;
-      return log.error("folded anew, the state still differs", { index, own, recorded });
-    }
-    throw new JournalHalt("corrupt", {
-      what: `the state before batch ${index} has digest ${own}, the journal says ${recorded}`,
-      why: "replaying must give the same state everywhere",
-      todo: "keep all files and report this; do not delete the journal",
-    });
+  const witness = new DigestWitness((difference) => {
+    log.error("the journal's digest is not what folding it gives", { ...difference });
   });
   let hash = zeroHash;
   for (;;) {
@@ -82,7 +74,7 @@ async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grou
     for (const batch of await journal.readAfter(state.index)) {
       hash = batch.hash;
       if (batch.index > history.added) history.add(batch.index, batch.wall, batch.encoded);
-      foldBatch(state, batch, check, (effects) => {
+      foldBatch(state, batch, witness.check, (effects) => {
         if (batch.index <= archive.added) return;
         feedArchive(state, { index: batch.index, wall: batch.wall, effects }, archive);
       });
@@ -94,7 +86,18 @@ async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grou
     jobs: state.jobs.size,
     snapshot: from,
   });
-  return { state, hash, doubts };
+  const { last } = witness;
+  // Others can say who is right; alone, nobody can.
+  if (last && !(options.doubting && state.masters.size > 1)) throw contradicted(last);
+  return { state, hash, doubts: last?.index ?? 0 };
+}
+
+function contradicted({ index, own, recorded }: Difference): JournalHalt {
+  return new JournalHalt("corrupt", {
+    what: `the state before batch ${index} has digest ${own}, the journal says ${recorded}`,
+    why: "replaying must give the same state everywhere",
+    todo: "keep all files and report this; do not delete the journal",
+  });
 }
 
 /** What was durable once must be in the journal still, or under a snapshot of it (J5). */

@@ -16,6 +16,7 @@ let stands: boolean;
 let leads: boolean;
 let resignedTo: string | null | undefined;
 let halted: string;
+let doubts: number;
 /** What the next look at the journal finds. */
 let inJournal: (() => void)[];
 let journalAnswers: boolean;
@@ -26,6 +27,7 @@ beforeEach(() => {
   clock = new HandClock();
   state = createState("j");
   [stands, leads, resignedTo, halted] = [false, false, undefined, ""];
+  doubts = 0;
   [inJournal, journalAnswers, standbys] = [[], true, []];
   for (const id of ["m1", "m2", "m3"]) {
     const about = { incarnation: `${id}a`, addresses: [`http://${id}`], process: null };
@@ -37,6 +39,9 @@ beforeEach(() => {
     },
     get stands() {
       return stands;
+    },
+    get doubts() {
+      return doubts;
     },
     rebuilding: false,
     halted: false,
@@ -179,6 +184,18 @@ describe("a follower stands", () => {
     state.term = 3;
     state.leader = leader("m2", "2a");
     leadership.start();
+    expect(stands).toBe(true);
+  });
+
+  test("last of all while it doubts the leader's state, so that whoever agrees goes first (L10)", () => {
+    led();
+    doubts = 5;
+    clock.pass(limits.termMinMs);
+    leadership.gone(7);
+    follow({ kind: "resigned", from: "m1", to: "m2" });
+    clock.pass(limits.standAfterMs + 2 * limits.rankMs);
+    expect(stands).toBe(false);
+    clock.pass(limits.doubtMs);
     expect(stands).toBe(true);
   });
 

@@ -12,6 +12,8 @@
 //       land after it, since one append was on its way (J4); a second one proves that the leader lives.
 //   D4. What is to be done follows from the state, not from having seen it change: a master that starts, or whose
 //       state was built anew, comes to the same.
+//   D5. A master that doubts (L10: twice folded, its state is not what the leader said) may be right or wrong. It stands
+//       out of silence alone, and later than anybody who does not doubt.
 
 import type { Effect } from "../core/effect.ts";
 import { refuse } from "../core/refusal.ts";
@@ -170,6 +172,8 @@ export class Leadership {
     const { loop, log } = this.#ports;
     if (this.#cause !== null || this.#leaving || loop.leads) return;
     if (!this.#mayLead()) return;
+    // D5: it comes back to that by silence.
+    if (loop.doubts > 0 && cause !== "silence") return;
     this.#cause = cause;
     log.info("this master stands for election", { why: cause });
     loop.campaign();
@@ -219,9 +223,11 @@ export class Leadership {
       this.#resigned = null;
       return this.#stand("resigned");
     }
-    const waitMs = this.#ports.loop.peek(
+    const { loop } = this.#ports;
+    const turnMs = loop.peek(
       (state) => limits.standAfterMs + limits.rankMs * this.#rank(state, state.leader?.id ?? ""),
     );
+    const waitMs = loop.doubts > 0 ? turnMs + limits.doubtMs : turnMs; // D5
     if (now - this.#newsAt < waitMs || this.#looking) return;
     this.#looking = true;
     const newsAt = this.#newsAt;

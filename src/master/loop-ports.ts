@@ -68,7 +68,7 @@ export interface LoopPorts {
 export interface Grounded {
   readonly state: State;
   readonly hash: string;
-  /** The journal's digest before this index is not this state's, although all was folded anew (L10); 0: none. */
+  /** The journal's digest in this batch is not this state's, although all was folded anew (L10); 0: none. */
   readonly doubts: number;
 }
 

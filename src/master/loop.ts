@@ -56,6 +56,7 @@ export class Loop {
   readonly #pump: Pump;
   #flight: Flight | null = null;
   #leads = false;
+  #electedIndex = 0;
   #halted = false;
   #rebuilding = false;
   /** The wish to hand over, until its batch is made. */
@@ -92,7 +93,7 @@ export class Loop {
         ports.append(expected, batch, (result) => (this.#halted ? undefined : done(result))),
       look: (done) => ports.look(done),
       next: () => this.#state.index + 1,
-      ready: () => !this.#leads && !this.#halted && !this.#rebuilding && this.doubts === 0,
+      ready: () => !this.#leads && !this.#halted && !this.#rebuilding,
       compose: () => this.#replica.elected(identity, this.#wall(), ports.newBatchId()),
       stuck: () => ports.stuck(),
       won: (batch) => {
@@ -148,7 +149,12 @@ export class Loop {
     return this.#rebuilding;
   }
 
-  /** Since this index the journal's digests are not this master's, twice computed (L10); 0: no doubt. */
+  /** Index of its last `elected`: digests from there on are its own, while it leads. */
+  get electedIndex(): number {
+    return this.#electedIndex;
+  }
+
+  /** In this batch the journal's digest is not this master's, twice computed (L10); 0: no doubt. */
   get doubts(): number {
     return this.#replica.doubts;
   }
@@ -256,6 +262,7 @@ export class Loop {
     this.#candidacy.withdraw();
     this.#replica.goOn();
     const { index, wall } = this.#state;
+    this.#electedIndex = index;
     this.#ports.perform({ ...noBatch, index, wall, elected: true });
     this.#pump.soon();
   }

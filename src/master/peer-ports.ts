@@ -15,7 +15,7 @@ export interface Standing {
   readonly watermark: number;
   /** Newest snapshot that was loaded again and compared; 0: none. */
   readonly snapshot: number;
-  /** The journal's digest before this index is not this master's, twice computed (L10); 0: no doubt. */
+  /** The journal's digest in this batch is not this master's, twice computed (L10); 0: no doubt. */
   readonly doubts: number;
 }
 

@@ -2,15 +2,22 @@
 
 import type { State } from "../core/state.ts";
 import { systemClock } from "../lib/clock.ts";
+import { Disputes } from "./disputes.ts";
 import type { Loop } from "./loop.ts";
 import { PayloadCopies } from "./payload-copies.ts";
 import { peerDial } from "./peer-link.ts";
 import { Peers } from "./peers.ts";
-import type { Standby } from "./peers.ts";
 import type { The, WiringOptions } from "./wiring.ts";
 
 export function wirePeers(options: WiringOptions, the: The): Peers {
   const { kept, log, identity, halt } = options;
+  const disputes = new Disputes({
+    log,
+    halt,
+    loop: () => the().loop,
+    live: () => the().peers.live(),
+    refold: (index, done) => void kept.snapshots.refold(index).then(done, done),
+  });
   return new Peers({
     clock: systemClock,
     log,
@@ -37,7 +44,7 @@ export function wirePeers(options: WiringOptions, the: The): Peers {
       the().loop.request({ kind: "joinMaster", ...master }, 256, () => {});
     },
     onStanding: () => {
-      halfDoubts(the().peers.live(), halt);
+      disputes.heard();
       kept.snapshots.standbysMoved();
     },
     onHave: (standby, hashes, applied) => the().copies.had(standby, hashes, applied),
@@ -61,14 +68,6 @@ export function wireCopies(options: WiringOptions, loop: Loop, peers: Peers): Pa
     index: () => loop.durableIndex,
     named: () => loop.peek((state) => state.payloads.keys()),
   });
-}
-
-/** L10: a leader whose state half of its standbys dispute is the one that is wrong. */
-function halfDoubts(live: readonly Standby[], halt: (why: Error) => void): void {
-  const doubting = live.filter(({ doubts }) => doubts > 0);
-  if (doubting.length === 0 || doubting.length * 2 < live.length) return;
-  const who = doubting.map(({ id, doubts }) => `${id} since batch ${doubts}`).join(", ");
-  halt(new Error(`half of the standbys have another state (${who}): this leader stops`));
 }
 
 /** Where other masters listen: the leader first, then those of the state, then those that were named at the start. */

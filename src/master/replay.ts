@@ -47,12 +47,42 @@ export type DigestCheck = (state: State, index: number, recorded: string) => voi
 export function createDigestCheck(
   onDifference: (index: number, own: string, recorded: string) => void,
   memory: DigestMemory = createDigestMemory(),
+  onAgreement: () => void = () => {},
 ): DigestCheck {
   return (state, index, recorded) => {
     if (recorded === "") return;
     const own = digest(state, memory);
-    if (own !== recorded) onDifference(index, own, recorded);
+    if (own === recorded) onAgreement();
+    else onDifference(index, own, recorded);
   };
+}
+
+/** A digest that differed, and none after it that did not: who wrote it is contradicted by nobody yet. */
+export interface Difference {
+  readonly index: number;
+  readonly own: string;
+  readonly recorded: string;
+}
+
+/**
+ * What the digests say of a state that is folded from the disk (L10). The last one counts: one before it was written
+ * from a corrupt memory, which whoever led after that has contradicted.
+ */
+export class DigestWitness {
+  #last: Difference | undefined;
+  readonly check: DigestCheck;
+
+  constructor(onDifference: (difference: Difference) => void = () => {}) {
+    const differs = (index: number, own: string, recorded: string) => {
+      this.#last = { index, own, recorded };
+      onDifference(this.#last);
+    };
+    this.check = createDigestCheck(differs, createDigestMemory(), () => (this.#last = undefined));
+  }
+
+  get last(): Difference | undefined {
+    return this.#last;
+  }
 }
 
 function newerVersion(index: number, { kind, v }: Pick<Entry, "kind" | "v">): JournalHalt {

@@ -26,6 +26,10 @@ export class Replica {
   #check: DigestCheck;
   #doubts: number;
   #differs = false;
+  /** The term that a state in doubt was folded in: once a term is enough, its leader says the same again. */
+  #foldedIn = -1;
+  /** Of the batch that is being folded. */
+  #term = 0;
   #digestIndex = 0;
   #digestTime = 0;
   /** Cluster time goes on from here by the monotonic clock (T1). */
@@ -39,6 +43,7 @@ export class Replica {
     this.#state = grounded.state;
     this.#hash = grounded.hash;
     this.#doubts = grounded.doubts;
+    this.#foldedIn = grounded.state.term;
     this.#memory = renewDigestMemory(grounded.state);
     this.#check = this.#checkDigests();
     this.#timeBase = { time: grounded.state.time, at: clock.now() };
@@ -48,20 +53,21 @@ export class Replica {
     return this.#state;
   }
 
-  /** Since this index the journal's digests are not this state's, twice computed (L10); 0: no doubt. */
+  /** In this batch the journal's digest is not this state's, twice computed (L10); 0: no doubt. */
   get doubts(): number {
     return this.#doubts;
   }
 
-  /** A digest of the journal was not this state's: it should be folded anew, once (L10). */
+  /** A digest of the journal was not this state's: it should be folded anew (L10). */
   get differs(): boolean {
-    return this.#differs && this.#doubts === 0;
+    return this.#differs;
   }
 
   adopt(grounded: Grounded): void {
     this.#state = grounded.state;
     this.#hash = grounded.hash;
     this.#doubts = grounded.doubts;
+    this.#foldedIn = grounded.state.term;
     this.#memory = renewDigestMemory(grounded.state);
     this.#check = this.#checkDigests();
     this.#differs = false;
@@ -83,6 +89,7 @@ export class Replica {
   fold(batch: StoredBatch): readonly Effect[] {
     const { journalId, index, term } = this.#state;
     checkNext(journalId, { index, term, hash: this.#hash, batchId: "" }, batch);
+    this.#term = batch.term;
     let effects: readonly Effect[] = [];
     foldBatch(this.#state, batch, this.#check, (seen) => {
       effects = seen;
@@ -146,9 +153,15 @@ export class Replica {
   }
 
   #checkDigests(): DigestCheck {
-    return createDigestCheck((index, own, recorded) => {
+    const differs = (index: number, own: string, recorded: string) => {
       this.#log.error("a digest differs", { index, own, recorded });
-      this.#differs = true;
-    }, this.#memory);
+      if (this.#doubts > 0 && this.#foldedIn === this.#term) this.#doubts = index;
+      else this.#differs = true;
+    };
+    return createDigestCheck(differs, this.#memory, () => {
+      if (this.#doubts > 0)
+        this.#log.info("the journal's digest is this state's: no doubt is left");
+      this.#doubts = 0;
+    });
   }
 }

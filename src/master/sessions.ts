@@ -26,6 +26,7 @@ import type {
   WorkerReport,
 } from "../protocol/messages.ts";
 import { addressesOf, refusalOf, welcome } from "./greeting.ts";
+import { heardSince, numberOf } from "./heard.ts";
 import { Hints } from "./hints.ts";
 import { startMessages } from "./orders.ts";
 import type { Started } from "./orders.ts";
@@ -130,9 +131,7 @@ export class Sessions {
   /** Which of these workers were heard here a moment ago, by whatever session (L8). */
   hears(state: State, workers: readonly number[]): number[] {
     const since = this.#ports.clock.now() - limits.suspectAfterMs;
-    const heard = [...this.#sessions.values()].filter(({ heardAt }) => heardAt >= since);
-    const ids = new Set(heard.map(({ hello }) => hello?.id ?? ""));
-    return workers.filter((worker) => ids.has(state.workers.get(worker)?.info.id ?? ""));
+    return heardSince(since, this.#sessions.values(), state, workers);
   }
 
   /** Orders of a durable batch, in its order (L1). */
@@ -277,7 +276,7 @@ export class Sessions {
     const request = { ...registration(message), otherAnswers, started };
     const bytes = request.ends.reduce((sum, block) => sum + block.bytes.length, 1_024);
     loop.request(request, bytes, (answer) => {
-      if (session.phase !== "registering") return;
+      if (session.phase !== "registering") return this.#ousted(info);
       if (!answer.ok) {
         if (answer.code === "not_leading") return;
         if (answer.code === "worker_id_in_use") this.#refuse(session, answer.code, answer.message);
@@ -289,6 +288,15 @@ export class Sessions {
       this.#settle(session, message);
       for (const early of session.early.splice(0)) this.received(session.connection, early);
     });
+  }
+
+  /** A life that ended meanwhile was registered last, its word came late: the one that is here registers anew. */
+  #ousted({ id, incarnation }: WorkerRegister["info"]): void {
+    const session = this.#bound.get(
+      this.#ports.loop.peek((state) => numberOf(state, id, incarnation)),
+    );
+    if (session?.incarnation === incarnation) return;
+    session?.connection.close("another life of this worker was registered");
   }
 
   #bind(session: Session, worker: number, incarnation: string): void {
@@ -355,8 +363,8 @@ export class Sessions {
 
   /** Its own wish: no leader takes it back, and its next life may be sent work. */
   #leaves({ worker, incarnation }: Session, deadlineMs: number): void {
-    const drain = { kind: "drain", deadlineMs, exit: true, undo: false } as const;
-    this.#ports.loop.request({ ...drain, worker, incarnation }, 64, () => {});
+    const wish = { deadlineMs, exit: true, undo: false };
+    this.#ports.loop.request({ kind: "drain", worker, incarnation, ...wish }, 64, () => {});
   }
 
   // ── deadlines ──────────────────────────────────────────────────────────────────────────
@@ -380,12 +388,8 @@ export class Sessions {
   }
 
   #aliveBeforeBound({ hello, incarnation }: Session): void {
-    const id = hello?.id ?? "";
-    const worker = this.#ports.loop.peek((state) => {
-      const known = state.workers.get(state.workerNumbers.get(id) ?? 0);
-      return known?.info.incarnation === incarnation ? known.number : 0;
-    });
-    const watch = this.#watches.get(worker);
+    const look = (state: State) => numberOf(state, hello?.id ?? "", incarnation);
+    const watch = this.#watches.get(this.#ports.loop.peek(look));
     if (watch) watch.heardAt = this.#ports.clock.now();
   }
 
@@ -432,12 +436,8 @@ export class Sessions {
       if (known.state === "suspect" && !watch.silent)
         this.#news(worker, known.incarnation, "heard");
     } else if (silence > (this.#ports.lostAfterMs ?? limits.lostAfterMs)) {
-      this.#lose(
-        worker,
-        known.incarnation,
-        `it was silent for ${Math.floor(silence / 1000)} s`,
-        "silence",
-      );
+      const reason = `it was silent for ${Math.floor(silence / 1000)} s`;
+      this.#lose(worker, known.incarnation, reason, "silence");
     } else if (!watch.silent) {
       watch.silent = true;
       this.#news(worker, known.incarnation, "silent");
@@ -480,9 +480,8 @@ export class Sessions {
     if (watch?.losing === true) return;
     if (watch) watch.losing = true;
     const started = this.#hints.startedBy(worker);
-    const gone = how === "goodbye";
-    const silent = how === "silence";
-    const loss = { worker, incarnation, reason, gone, silent, started };
+    const what = { gone: how === "goodbye", silent: how === "silence" };
+    const loss = { worker, incarnation, reason, ...what, started };
     this.#ports.loop.request({ kind: "loseWorker", ...loss }, 64, (answer) => {
       if (watch) watch.losing = false;
       if (answer.ok && answer.braked) return this.#braked();

@@ -147,3 +147,9 @@ test("a leader that has no snapshot past the trim, nor anybody who has, makes on
   const grounded = await ground({ ...options, snapshot: snapshotOf });
   expect(grounded.state.index).toBe((await journal.head()).index);
 });
+
+test("a digest in the journal is what the disk alone gives again (L10)", async () => {
+  const elected = await keeper.refold(1);
+  expect(elected.own).toBe(elected.recorded);
+  await expect(keeper.refold(99)).rejects.toThrow("the journal has no batch");
+});

@@ -20,7 +20,9 @@ import type { Log } from "../lib/log.ts";
 import { startThread } from "../lib/thread.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
+import { decodeEntries } from "./codec.ts";
 import { ask } from "./context.ts";
+import type { Refolded } from "./disputes.ts";
 import type { History } from "./history/history.ts";
 import type { Durable } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
@@ -181,6 +183,28 @@ export class SnapshotKeeper implements AsyncDisposable {
     this.standbysMoved();
   }
 
+  /** The digest in this batch, and that of the state before it, folded from the disk alone (L10). */
+  async refold(index: number): Promise<Refolded> {
+    const { journal } = this.#options;
+    const thread = startThread(new URL("./snapshot-thread.ts", import.meta.url), {
+      name: "refold",
+    });
+    const maker = new SnapshotThread(thread);
+    try {
+      const from = await this.#usable(index - 1);
+      let at = await maker.begin(this.#dir, journal.journalId, from?.file ?? null);
+      while (at < index - 1) {
+        const batches = (await journal.readAfter(at)).filter((batch) => batch.index < index);
+        if (batches.length === 0) throw new Error(`the journal has no batch ${at + 1}`);
+        at = await maker.fold(batches);
+      }
+      const own = await maker.digest();
+      return { own, recorded: digestIn(await journal.read(index)) };
+    } finally {
+      await maker.end();
+    }
+  }
+
   /** N5. */
   async #giveMemory(maker: SnapshotThread, loop: Loop): Promise<number> {
     if (loop.doubts > 0) throw new Error("this master's state is in doubt, and it has no other");
@@ -244,6 +268,14 @@ export class SnapshotKeeper implements AsyncDisposable {
   }
 }
 
+function digestIn(batch: StoredBatch | undefined): string {
+  if (!batch) throw new Error("the journal has not got that batch");
+  for (const entry of decodeEntries(batch.bytes, batch.format)) {
+    if ("digest" in entry && entry.kind !== "snapshotTaken") return entry.digest;
+  }
+  throw new Error(`there is no digest in batch ${batch.index}`);
+}
+
 /** One question at a time to the thread. */
 class SnapshotThread {
   readonly #thread: Thread;
@@ -267,6 +299,12 @@ class SnapshotThread {
     const answer = await this.#ask({ kind: "fold", batches });
     if (answer.kind !== "folded") throw new Error(`unexpected answer ${answer.kind}`);
     return answer.index;
+  }
+
+  async digest(): Promise<string> {
+    const answer = await this.#ask({ kind: "digest" });
+    if (answer.kind !== "digest") throw new Error(`unexpected answer ${answer.kind}`);
+    return answer.digest;
   }
 
   async finish(): Promise<{ index: number; digest: string; file: string }> {

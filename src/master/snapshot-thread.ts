@@ -5,7 +5,7 @@ import { parentPort } from "node:worker_threads";
 import { createDigestMemory, digest } from "../core/digest.ts";
 import { createState } from "../core/state.ts";
 import type { State } from "../core/state.ts";
-import { createDigestCheck, foldBatch } from "./replay.ts";
+import { DigestWitness, foldBatch } from "./replay.ts";
 import { decodeSnapshot, decodeWhole, encodeSnapshot } from "./snapshot-state.ts";
 import type { SnapshotAnswer, SnapshotAsk } from "./snapshot-wire.ts";
 import { readSnapshot, writeSnapshot } from "./snapshots/snapshots.ts";
@@ -13,9 +13,7 @@ import { readSnapshot, writeSnapshot } from "./snapshots/snapshots.ts";
 let dir = "";
 let state: State = createState("");
 
-const check = createDigestCheck((index, own, recorded) => {
-  throw new Error(`digest ${own} before batch ${index}, the journal says ${recorded}`);
-});
+const witness = new DigestWitness();
 
 parentPort?.on("message", (ask: SnapshotAsk) => {
   handle(ask).then(
@@ -40,16 +38,21 @@ async function handle(ask: SnapshotAsk): Promise<SnapshotAnswer | undefined> {
   }
   if (ask.kind === "fold") {
     for (const batch of ask.batches) {
-      if (batch.index > state.index) foldBatch(state, batch, check);
+      if (batch.index > state.index) foldBatch(state, batch, witness.check);
     }
     return { kind: "folded", index: state.index };
   }
+  if (ask.kind === "digest") return { kind: "digest", digest: digestOfAll() };
   return finish();
 }
 
 async function finish(): Promise<SnapshotAnswer> {
   const { journalId, index, term, time, wall } = state;
-  const own = digest(state, createDigestMemoryOfAll());
+  if (witness.last) {
+    const { index: at, own: found, recorded } = witness.last;
+    throw new Error(`digest ${found} before batch ${at}, the journal says ${recorded}`);
+  }
+  const own = digestOfAll();
   const bytes = encodeSnapshot(state);
   const written = await writeSnapshot(dir, {
     journalId,
@@ -65,8 +68,8 @@ async function finish(): Promise<SnapshotAnswer> {
 }
 
 /** A digest from scratch: everything counts as touched. */
-function createDigestMemoryOfAll() {
+function digestOfAll(): string {
   for (const number of state.jobs.keys()) state.touched.jobs.add(number);
   for (const number of state.workers.keys()) state.touched.workers.add(number);
-  return createDigestMemory();
+  return digest(state, createDigestMemory());
 }

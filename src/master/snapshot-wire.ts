@@ -14,6 +14,8 @@ export type SnapshotAsk =
   | { readonly kind: "give"; readonly bytes: Uint8Array }
   /** Contiguous batches. Answered with `folded`, so that few are under way at a time. */
   | { readonly kind: "fold"; readonly batches: readonly StoredBatch[] }
+  /** Answered with the digest of what is folded by now. */
+  | { readonly kind: "digest" }
   /** Write, load again, compare. Answered with `done`. */
   | { readonly kind: "finish" };
 
@@ -25,4 +27,5 @@ export type SnapshotAnswer =
       readonly digest: string;
       readonly file: string;
     }
+  | { readonly kind: "digest"; readonly digest: string }
   | { readonly kind: "failed"; readonly why: string };

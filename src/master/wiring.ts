@@ -50,7 +50,7 @@ export interface WiringOptions {
   readonly usage: UsageWatch;
   readonly log: Log;
   readonly lostAfterMs?: number | undefined;
-  /** `doubting`: a digest that differs only makes this master doubt itself (L10). */
+  /** `doubting`: a digest that differs only makes this master doubt, if there are others (L10). */
   readonly ground: (doubting: boolean) => Promise<Grounded>;
   /** Where other masters were named when this one was started; the state knows more. */
   readonly others: () => readonly string[];
@@ -80,7 +80,7 @@ export type The = () => Wired;
 export async function wire(options: WiringOptions): Promise<Wired> {
   const { kept } = options;
   const the: The = () => wired;
-  const loop = new Loop(await options.ground(false), options.identity, loopPorts(options, the));
+  const loop = new Loop(await options.ground(true), options.identity, loopPorts(options, the));
   const logs = new LogRelay((worker, message) => the().sessions.sendTo(worker, message));
   const peers = wirePeers(options, the);
   const wired: Wired = {
@@ -146,7 +146,8 @@ async function rebuild(
 ): Promise<void> {
   const { loop } = wired;
   log.warn("the state is built again", { why });
-  const doubting = loop.peek((state) => state.masters.size > 1) && !loop.leads;
+  // A leader that cannot give its own digest again is the one that is wrong.
+  const doubting = !loop.leads;
   for (;;) {
     try {
       const grounded = await ground(doubting);

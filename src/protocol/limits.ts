@@ -83,6 +83,8 @@ export const limits = {
   rankMs: 100,
   /** Who stands looks this often for a stopped master that holds the journal's lock; the second look counts. */
   stoppedLookMs: 100,
+  /** One that doubts the leader's state stands so much later, after those that do not (L10). */
+  doubtMs: 3_000,
   /** After a hand-over to another, a standby waits this long for each place (L6). */
   resignedMs: 200,
   /** In a term younger than this a cut connection does not make a standby stand: silence does. */

@@ -37,7 +37,7 @@ export interface PeerStanding {
   readonly watermark: number;
   /** Newest snapshot that was loaded again and compared; 0: none. */
   readonly snapshot: number;
-  /** The journal's digest before this index is not its own, twice computed (L10); 0: no doubt. */
+  /** The journal's digest in this batch is not its own, twice computed (L10); 0: no doubt. */
   readonly doubts: number;
 }
 

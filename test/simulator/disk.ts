@@ -4,7 +4,9 @@
 import { createDigestMemory, digest } from "../../src/core/digest.ts";
 import { createState } from "../../src/core/state.ts";
 import type { State } from "../../src/core/state.ts";
-import { createDigestCheck, foldBatch } from "../../src/master/replay.ts";
+import { DigestWitness, foldBatch } from "../../src/master/replay.ts";
+import type { DigestCheck } from "../../src/master/replay.ts";
+import type { Refolded } from "../../src/master/disputes.ts";
 import { decodeSnapshot, decodeWhole, encodeSnapshot } from "../../src/master/snapshot-state.ts";
 import { SimArchive } from "./archive.ts";
 import { digestOf } from "./check-state.ts";
@@ -53,13 +55,36 @@ export class SimDisk {
     const whole = random.disk.chance(0.5);
     const upTo = whole ? watermark : random.disk.between(from + 1, watermark);
     const state = this.load(Infinity) ?? createState(store.journalId);
-    const check = createDigestCheck((index, own, recorded) =>
-      this.#world.fail(`I4: a fold gives ${own} before batch ${index}, recorded is ${recorded}`),
-    );
+    const witness = this.#witness();
     for (const batch of batchesAfter(store, store.journalId, from, upTo)) {
+      foldBatch(state, batch, witness.check);
+    }
+    if (witness.last) return undefined;
+    return this.#keep(state);
+  }
+
+  /** The digest in a batch, and that of the state before it (snapshot-keeper.ts). */
+  refold(index: number): Refolded | Error {
+    const { store } = this.#world;
+    const state = this.load(index - 1) ?? createState(store.journalId);
+    if (state.index < store.trimmed) return new Error("no snapshot reaches that batch");
+    const witness = this.#witness();
+    let found: Refolded | undefined;
+    const check: DigestCheck = (at, batch, recorded) => {
+      if (batch === index) found = { own: digestOf(at), recorded };
+      else witness.check(at, batch, recorded);
+    };
+    for (const batch of batchesAfter(store, store.journalId, state.index, index)) {
       foldBatch(state, batch, check);
     }
-    return this.#keep(state);
+    return found ?? new Error("there is no digest in that batch");
+  }
+
+  #witness(): DigestWitness {
+    return new DigestWitness(({ index, own, recorded }) => {
+      const excused = this.#world.corruption !== undefined;
+      this.#world.check(excused, `I4: a fold gives ${own} before batch ${index}, not ${recorded}`);
+    });
   }
 
   /** A state as a master had it in memory. */

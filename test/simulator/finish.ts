@@ -78,6 +78,8 @@ export function finalChecks(world: World): void {
     const { id, life } = master;
     if (master === world.damage?.victim) continue;
     life?.parts?.loop.peek((state) => {
+      // Nothing may have been compared since the bit flipped.
+      if (world.corruption?.has(life) === true) return;
       if (state.index <= world.store.head.index) world.replicas.stands(state, `${id} in the end`);
     });
   }

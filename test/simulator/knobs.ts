@@ -60,6 +60,8 @@ export interface Knobs {
   readonly masters: number;
   /** One master is shown a damaged journal. */
   readonly damage: boolean;
+  /** A bit flips in the memory of one master. */
+  readonly corruption: boolean;
   readonly workers: number;
   readonly clients: number;
   readonly jobsPerClient: number;
@@ -101,12 +103,15 @@ export function drawKnobs(random: Random): Knobs {
     "everything",
   ] as const);
   const damage = random.chance(0.12);
+  const masters = damage ? 3 : random.pick([1, 1, 2, 3, 3, 3, 3, 3, 3]);
+  const corruption = !damage && masters > 1 && random.chance(0.15);
   const journalFaults = profile !== "quiet" && random.chance(0.7);
   const odd = (most: number) => (journalFaults && random.chance(0.6) ? random.float() * most : 0);
   return {
     profile,
-    masters: damage ? 3 : random.pick([1, 1, 2, 3, 3, 3, 3, 3, 3]),
+    masters,
     damage,
+    corruption,
     workers: random.chance(0.03) ? random.between(6, 50) : random.between(1, 5),
     clients: random.between(1, 3),
     jobsPerClient: random.between(2, 8),

@@ -5,6 +5,7 @@ import { silentLog } from "../../src/lib/log.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { ClientWatch } from "../../src/master/api/client-watch.ts";
 import { Absences } from "../../src/master/absences.ts";
+import { Disputes } from "../../src/master/disputes.ts";
 import { handOverIfCutOff } from "../../src/master/cut-off.ts";
 import { Hub } from "../../src/master/hub.ts";
 import { Leadership } from "../../src/master/leadership.ts";
@@ -140,6 +141,7 @@ function createLoop(world: World, life: MasterLife, grounded: Grounded, parts: (
     rebuild: (why) => {
       world.timeline.trace(`${process.name} builds its state again: ${why}`);
       life.ground((anew) => {
+        world.corruption?.rebuilt(life);
         loop.adopt(anew);
         loop.peek((state) => adopted(parts(), state));
       });
@@ -163,6 +165,16 @@ function createLoop(world: World, life: MasterLife, grounded: Grounded, parts: (
 function createPeers(world: World, life: MasterLife, parts: () => Parts): Peers {
   const { process, identity, master } = life;
   const caller = { node: master.id, process };
+  const disputes = new Disputes({
+    log: world.log(process.name),
+    loop: () => parts().loop,
+    live: () => parts().peers.live(),
+    refold: (index, done) => {
+      const ms = world.random.disk.float() * 2_000;
+      process.later(ms, "refold", () => done(master.disk.refold(index)));
+    },
+    halt: (why) => master.halt(why),
+  });
   return new Peers({
     clock: process.clock,
     log: world.log(process.name),
@@ -196,7 +208,7 @@ function createPeers(world: World, life: MasterLife, parts: () => Parts): Peers 
       const request = { kind: "joinMaster", id, incarnation, addresses, levels } as const;
       parts().loop.request(request, 256, () => {});
     },
-    onStanding: () => {},
+    onStanding: () => disputes.heard(),
     onHave: () => {},
     fetch: (_hash, _from, done) => done(true),
     onRefused: (_code, message) => world.fail(`${process.name} was refused: ${message}`),

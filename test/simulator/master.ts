@@ -102,7 +102,8 @@ export class SimMaster implements Listener {
     if (!parts || process?.stopped !== false) return;
     // snapshot-keeper.ts N5: with nothing to fold on, and nobody to copy from, its memory is what there is.
     if ((this.disk.newest?.index ?? 0) < this.#world.store.trimmed) {
-      if (this.#world.damage?.victim === this) return;
+      const { damage, corruption } = this.#world;
+      if (damage?.victim === this || corruption?.has(this.life) === true) return;
       return parts.loop.read(encodeSnapshot, (bytes) => this.#made(this.disk.keepMemory(bytes)));
     }
     this.#made(this.disk.makeSnapshot());

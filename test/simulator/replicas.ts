@@ -87,6 +87,7 @@ export class Replicas {
       if (bytes.length > 0) world.damage.followed(index, decodeBatch(bytes).hash);
       return;
     }
+    const corrupt = world.corruption?.has(life) === true;
     world.check(index === state.index, `${name}: what is performed is not what is decided`);
     this.#leads(life, state, durable);
     if (bytes.length === 0) {
@@ -95,7 +96,7 @@ export class Replicas {
       return world.check(follows, `${name} performs nothing`);
     }
     this.has(index, decodeBatch(bytes).hash, name);
-    this.stands(state, name);
+    if (!corrupt) this.stands(state, name);
     world.checker.sound(state, `the state of ${name}`);
   }
 

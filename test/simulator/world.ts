@@ -7,6 +7,8 @@ import type { Log, LogFields } from "../../src/lib/log.ts";
 import { Checker } from "./checker.ts";
 import { SimClient } from "./clients.ts";
 import type { SimInput } from "./executor.ts";
+import { planCorruption } from "./corruption.ts";
+import type { Corruption } from "./corruption.ts";
 import { planDamage } from "./damage.ts";
 import type { Damage } from "./damage.ts";
 import { beginFaults } from "./faults.ts";
@@ -70,6 +72,8 @@ export class World {
   calm = false;
   /** What one master sees of the journal is not what was written. */
   damage: Damage | undefined;
+  /** What one master has in memory is not what the journal makes. */
+  corruption: Corruption | undefined;
   dispatchMax = 20_000;
 
   constructor(seed: number) {
@@ -99,6 +103,7 @@ export class World {
       this.clients.push(new SimClient(this, `client${i}`));
     beginFaults(this);
     if (this.knobs.damage) planDamage(this);
+    if (this.knobs.corruption) planCorruption(this);
     this.#snapshots();
     this.#supervise();
     void new Watchdog(this);
@@ -191,7 +196,7 @@ export class World {
   // ── what happens ───────────────────────────────────────────────────────────────────────
 
   committed(batch: StoredBatch, by: string): void {
-    this.checker.committed(batch);
+    this.checker.committed(batch, by);
     this.replicas.wrote(batch, by);
   }
 
@@ -201,9 +206,13 @@ export class World {
     this.replicas.trimmed(index);
   }
 
-  /** A master stops for good, which only a damaged journal may make it do. */
+  /** A master stops: for good with a damaged journal, for this life with a corrupt memory; for nothing else. */
   halted(master: SimMaster, why: Error): void {
     if (this.damage?.explains(master, why) === true) return;
+    if (this.corruption?.explains(master, why) === true) {
+      master.halted = undefined;
+      return;
+    }
     this.fail(`${master.id} halts: ${why.message}`, why);
   }
 
@@ -243,8 +252,10 @@ export class World {
       debug: () => {},
       info: say("info"),
       warn: say("warn"),
-      error: (message, fields) =>
-        this.fail(`${name}: ${message} ${fieldsText(fields)}`, fields?.["error"]),
+      error: (message, fields) => {
+        if (this.corruption && message.includes("digest")) return say("error")(message, fields);
+        this.fail(`${name}: ${message} ${fieldsText(fields)}`, fields?.["error"]);
+      },
       with: () => log,
     };
     return log;

@@ -10,7 +10,7 @@ import type { Archive } from "../archive/archive.ts";
 import { feedArchive } from "../feed.ts";
 import { listSegments } from "../history/history-folder.ts";
 import { readSegment } from "../history/segment.ts";
-import { createDigestCheck, foldBatch } from "../replay.ts";
+import { DigestWitness, foldBatch } from "../replay.ts";
 import { decodeSnapshot } from "../snapshot-state.ts";
 import { readSnapshot } from "../snapshots/snapshots.ts";
 
@@ -36,18 +36,20 @@ export async function foldAll(options: FoldOptions): Promise<Folded> {
       ? createState(journalId)
       : decodeSnapshot(await readSnapshot(options.snapshot));
   if (state.journalId !== journalId) throw unusable(`its snapshot is of ${state.journalId}`);
-  const check = createDigestCheck((index, own, recorded) => {
-    throw unusable(`the state before batch ${index} has digest ${own}, not ${recorded}`);
-  });
+  const witness = new DigestWitness();
   let last: StoredBatch | undefined;
   for await (const batch of batchesIn(options.history, journalId)) {
     if (batch.index <= state.index) last = batch;
     if (batch.index <= state.index) continue;
-    foldBatch(state, batch, check, (effects) => {
+    foldBatch(state, batch, witness.check, (effects) => {
       if (!archive || batch.index <= archive.added) return;
       feedArchive(state, { index: batch.index, wall: batch.wall, effects }, archive);
     });
     last = batch;
+  }
+  if (witness.last) {
+    const { index, own, recorded } = witness.last;
+    throw unusable(`the state before batch ${index} has digest ${own}, not ${recorded}`);
   }
   if (last?.index === state.index) return { state, last };
   throw unusable(`its state is at batch ${state.index}, its history ends at ${last?.index ?? 0}`);
