@@ -14,7 +14,7 @@ import { silentLog } from "../lib/log.ts";
 import { encodeEntries, entriesFormat } from "./codec.ts";
 import { ground } from "./ground.ts";
 import type { GroundOptions } from "./ground.ts";
-import { HandClock } from "./peers.fixture.ts";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { Replica } from "./replica.ts";
 
 /** A journal that is written as it is read: each `elected` says the digest that it is given, or the right one. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { HandClock } from "./peers.fixture.ts";
+import { HandClock } from "../lib/hand-clock.fixture.ts";
 import { limits } from "../protocol/limits.ts";
 import { Recalls } from "./recalls.ts";
 

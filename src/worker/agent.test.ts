@@ -484,7 +484,7 @@ describe("drain", () => {
     const said = world.sent.slice(before).map(({ message }) => message.kind);
     expect(said.filter((kind) => kind !== "progress")).toEqual(["leaving", "report"]);
     expect(world.sent.at(before)?.message).toEqual({ kind: "leaving", deadlineMs: 10_000 });
-    world.clock.advance(4_000);
+    world.clock.pass(4_000);
     world.tell(2, { kind: "lead", term: 2 });
     const { leaving } = world.registrations().at(-1) ?? {};
     expect(leaving?.deadlineMs).toBeGreaterThan(0);
