@@ -81,9 +81,10 @@ function checkInputs(name: string, inputs: readonly Input[], job: ReplayedJob): 
     const counts = `${inputs.length} inputs, job ${job.id} in the journal has ${job.inputs.length}`;
     return [`P1: ${name} has ${counts}`];
   }
-  const wrong = inputs.findIndex(({ n, ms, failing }, task) => {
+  const wrong = inputs.findIndex(({ n, ms, failing, gives, stored }, task) => {
     const kept = job.inputs[task];
-    return kept?.n !== n || kept.ms !== ms || kept.failing !== failing;
+    const plain = kept?.n === n && kept.ms === ms && kept.failing === failing;
+    return !plain || kept.gives !== gives || kept.stored !== stored;
   });
   return wrong < 0 ? [] : [`P1: ${name} has another input ${wrong} than job ${job.id} has`];
 }
@@ -105,20 +106,22 @@ function checkJob(job: ReplayedJob, { settled }: History): string[] {
     }
     if (!input) return [];
     const { state, reason, value, index } = task.outcome;
-    if (mayEndSo(reason, job, task)) return [];
+    if (mayEndSo(reason, task)) return [];
     const expected = input.failing >= always ? "failed" : "succeeded";
     if (state !== expected) {
       return [`P1: task ${name} ${state} (${reason}) in batch ${index}; it had to end ${expected}`];
     }
+    // Of what it gave checkPayloads knows more.
+    if (expected === "succeeded" && input.gives !== undefined) return [];
     if (value === valueOf(job.id, number, input)) return [];
     return [`P1: the outcome of ${name} in batch ${index} has the wrong value ${value}`];
   });
 }
 
-/** Poison after three workers that died of it (W9); cancelled where somebody cancelled. */
-function mayEndSo(reason: string, job: ReplayedJob, { attempts }: ReplayedTask): boolean {
+/** Poison after three workers that died of it (W9); who cancelled is asked by checkCancels. */
+function mayEndSo(reason: string, { attempts }: ReplayedTask): boolean {
   if (reason === "poison") return attempts.filter(({ end }) => end === "lost").length >= 3;
-  return reason === "cancelled" && job.stoppingAt > 0;
+  return reason === "cancelled";
 }
 
 function checkSeen(seen: Seen, job: ReplayedJob | undefined): string[] {
@@ -146,9 +149,12 @@ function checkSeen(seen: Seen, job: ReplayedJob | undefined): string[] {
 }
 
 function checkSeenOutcome(name: string, seen: SeenOutcome, job: ReplayedJob): string[] {
-  const { task, state, value, at } = seen;
+  const { task, state, value, at, missing } = seen;
   const recorded = job.tasks[task]?.outcome;
   if (!recorded) return [`P1: ${name} saw an outcome of task ${task}, but none is recorded`];
+  if (missing !== undefined) {
+    return [`P1: ${name} could not read the stored result of task ${task}: ${missing}`];
+  }
   const swept = recorded.attempt === 0;
   if (state !== recorded.state || (value !== recorded.value && !swept)) {
     const was = `${recorded.state} ${recorded.value}`;

@@ -9,11 +9,12 @@ import type { Attempt, Replay, ReplayedJob, ReplayedTask } from "./replay.ts";
 /** From the kill of a worker until no process of it may do anything more (W7). */
 const deathMs = 2_000;
 
-interface Ran {
+export interface Ran {
   readonly start: RunLine;
   end: RunLine | undefined;
 }
-type Runs = ReadonlyMap<string, Ran>;
+/** By attempt, as `nameOf` names it. */
+export type Runs = ReadonlyMap<string, Ran>;
 
 export function checkWorkers(history: History, replayed: Replay): string[] {
   const violations: string[] = [];
@@ -42,11 +43,11 @@ function withWorker(line: RunLine, { jobs }: Replay): RunLine {
   return made?.workerId === line.worker ? { ...line, pid: made.pid } : line;
 }
 
-function nameOf({ job, task, attempt }: Pick<RunLine, "job" | "task" | "attempt">): string {
+export function nameOf({ job, task, attempt }: Pick<RunLine, "job" | "task" | "attempt">): string {
   return `${job}/${task} ${attempt}`;
 }
 
-function pairRuns(lines: readonly RunLine[], violations: string[]): Runs {
+export function pairRuns(lines: readonly RunLine[], violations: string[] = []): Runs {
   const runs = new Map<string, Ran>();
   for (const line of lines) {
     const name = nameOf(line);
@@ -155,8 +156,8 @@ function checkDeaths(
     const text = `${line.what} of attempt ${line.attempt} of ${line.job}/${line.task}`;
     return [`P4: ${text} on ${line.worker} ${Math.round(ms)} ms after that worker was killed`];
   });
-  const survivors = harms.flatMap(({ name, survivors: left = [] }) =>
-    left.map((process) => `P4: a process of killed worker ${name} lived on: ${process}`),
+  const survivors = harms.flatMap(({ kind, who, name, survivors: left = [] }) =>
+    left.map((process) => `P4: a process of ${kind} ${who} ${name} lived on: ${process}`),
   );
   return [...late, ...survivors];
 }

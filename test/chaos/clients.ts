@@ -4,11 +4,12 @@ import { SkeinError } from "skein";
 import type { JobHandle, JobView, Skein } from "skein";
 import { errorKinds } from "../../src/protocol/errors.ts";
 import type { Random } from "../simulator/random.ts";
-import { chaosWork } from "./chaos-tasks.ts";
-import type { Work } from "./chaos-tasks.ts";
+import { chaosPayload, chaosWork } from "./chaos-tasks.ts";
+import type { PayloadWork, Work } from "./chaos-tasks.ts";
 import { outcomesOf } from "./facts.ts";
-import { always, now } from "./history.ts";
-import type { Input, SeenOutcome } from "./history.ts";
+import { always, now, storedValue } from "./history.ts";
+import type { Cancel, Input, SeenOutcome } from "./history.ts";
+import { filler, sumOf } from "./payloads.ts";
 import type { Recorder } from "./recorder.ts";
 import { stateOfReason } from "./replay.ts";
 
@@ -59,6 +60,8 @@ export class Clients {
       open: (at) => this.#open(at),
       retry: (at) => this.#retry(at),
       impatient: (at) => this.#impatient(at),
+      payload: (at) => this.#payload(at),
+      cancel: (at) => this.#cancel(at),
       reader: (at) => this.#readAnywhere(at),
     };
     this.#loops = Object.entries(ways).map(([client, way]) => this.#loop(client, way));
@@ -179,6 +182,41 @@ export class Clients {
     if (job) await this.#stream(at, job);
   }
 
+  /** Contents that are stored by their hash, in and out; some of it fails once. */
+  async #payload(at: Asking): Promise<void> {
+    const { random } = at;
+    const size = () => random.between(100_000, 2_000_000);
+    const make = () => ({ ms: random.between(0, 30), failing: random.chance(0.2) ? 1 : 0 });
+    const inputs = this.#inputs(random.between(1, 2), make).map((work): PayloadWork => {
+      const body = random.chance(0.7) ? filler(`input ${work.n}`, size()) : "";
+      return { ...work, body, gives: random.chance(0.7) ? size() : 0 };
+    });
+    const submit = (skein: Skein, options: MapOptions) => skein.map(chaosPayload, inputs, options);
+    const job = await this.#submitted(at, inputs, submit);
+    if (job) await this.#stream(at, job);
+    await sleep(random.between(100, 400));
+  }
+
+  /** Takes back what it has just asked for, all of it or some, while it waits, starts or runs. */
+  async #cancel(at: Asking): Promise<void> {
+    const { skein, client, random } = at;
+    const make = () => ({ ms: random.between(0, 400), failing: 0 });
+    const job = await this.#submit(at, this.#inputs(random.between(8, 24), make));
+    if (!job) return;
+    await sleep(random.between(0, 300));
+    const { recorder } = this.#o;
+    if (random.chance(0.5)) {
+      const told = recorder.cancel(client, { job: job.id, task: null });
+      told(await job.cancel().then(jobCancelled, answerOf));
+    } else {
+      for (const task of [0, 3, 7].map((most) => random.between(0, most))) {
+        const told = recorder.cancel(client, { job: job.id, task });
+        told(await skein.client.cancelTask(job.id, task).then(taskCancelled, answerOf));
+      }
+    }
+    await this.#stream(at, job);
+  }
+
   /** Tries once, is told that it is not known, and asks again with the same key until it is. */
   async #impatient({ client, random }: Asking): Promise<void> {
     await using skein = await this.#connect(1);
@@ -219,16 +257,26 @@ export class Clients {
     }
   }
 
-  async #submit(
-    { skein, client, random }: Asking,
+  #submit(
+    at: Asking,
     inputs: readonly Work[],
     source?: AsyncIterable<Work>,
   ): Promise<JobHandle<string> | undefined> {
+    return this.#submitted(at, inputs, (skein, options) =>
+      skein.map(chaosWork, source ?? inputs, options),
+    );
+  }
+
+  async #submitted<Output>(
+    { skein, client, random }: Asking,
+    inputs: readonly Work[],
+    submit: (skein: Skein, options: MapOptions) => Promise<JobHandle<Output>>,
+  ): Promise<JobHandle<Output> | undefined> {
     const key = random.chance(0.5) ? `${client}-${inputs[0]?.n}` : undefined;
     const told = this.#o.recorder.submit(client, { key: key ?? null, inputs: inputs.map(plain) });
     const retry = { attempts: 3, backoff: "20ms" } as const;
     try {
-      const job = await skein.map(chaosWork, source ?? inputs, { key, retry });
+      const job = await submit(skein, { key, retry });
       told({ kind: "ok", job: job.id });
       this.#jobs.push(job.id);
       return job;
@@ -252,7 +300,7 @@ export class Clients {
   }
 
   /** As records with their positions: below the SDK's comfort. */
-  async #stream({ skein, client }: Asking, { id: job }: JobHandle<string>): Promise<void> {
+  async #stream({ skein, client }: Asking, { id: job }: JobHandle<unknown>): Promise<void> {
     const at = now();
     const outcomes: SeenOutcome[] = [];
     const told = { how: "stream", job, outcomes } as const;
@@ -261,7 +309,8 @@ export class Clients {
         if (event.kind === "end") continue;
         const { index, n } = event.at;
         for (const { task, reason, value } of outcomesOf(event.block)) {
-          outcomes.push({ task, state: stateOfReason(reason), value, at: [index, n] });
+          const seen = { task, state: stateOfReason(reason), at: [index, n] } as const;
+          outcomes.push({ ...seen, ...(await fetched(skein, value)) });
         }
       }
       this.#o.recorder.seen(client, at, { ...told, complete: true });
@@ -286,6 +335,36 @@ export class Clients {
   }
 }
 
+type MapOptions = NonNullable<Parameters<Skein["map"]>[2]>;
+
+/** Of a stored result the bytes, as the sum that this client counts itself. */
+async function fetched(
+  skein: Skein,
+  value: string,
+): Promise<Pick<SeenOutcome, "value" | "missing">> {
+  const [, hash] = /^stored (\w+)$/.exec(value) ?? [];
+  if (hash === undefined) return { value };
+  try {
+    return { value: storedValue(sumOf(await skein.client.payload(hash))) };
+  } catch (error) {
+    if (error instanceof SkeinError && error.code === "not_found") {
+      return { value, missing: error.message };
+    }
+    throw error;
+  }
+}
+
+function jobCancelled({ tasks, counts }: JobView): Cancel["answer"] {
+  const ended = counts.succeeded + counts.failed + counts.cancelled;
+  return { kind: "ok", tasks, ended };
+}
+
+const endedStates = new Set(["succeeded", "failed", "cancelled"]);
+
+function taskCancelled({ state }: { readonly state: string }): Cancel["answer"] {
+  return { kind: "ok", tasks: 1, ended: endedStates.has(state) ? 1 : 0, state };
+}
+
 const sure = new Set(["bad_request", "invalid", "too_large", "overloaded", "queue_full"]);
 
 /** Only what says that nothing was done is a failure; all the rest is not known. */
@@ -295,6 +374,11 @@ function answerOf(error: unknown): { readonly kind: "failed" | "unknown"; readon
   return { kind: sure.has(error.code) && error.code in errorKinds ? "failed" : "unknown", why };
 }
 
-function plain({ n, ms, failing }: Work): Input {
-  return { n, ms, failing };
+/** What a large input is known by: the sum of its contents, and that of all of it, as the SDK stores it. */
+function plain(work: Work | PayloadWork): Input {
+  const { n, ms, failing } = work;
+  if (!("body" in work)) return { n, ms, failing };
+  const { body, gives } = work;
+  if (body === "") return { n, ms, failing, gives };
+  return { n, ms, failing, gives, sum: sumOf(body), stored: sumOf(JSON.stringify(work)) };
 }

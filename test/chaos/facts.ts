@@ -3,10 +3,17 @@ import type { Entry } from "../../src/core/entry.ts";
 import { openJournal } from "../../src/journal/engines.ts";
 import type { Journal, StoredBatch } from "../../src/journal/journal.ts";
 import { decodeEntries } from "../../src/master/codec.ts";
+import type { ReferenceLine } from "../../src/protocol/lines.ts";
 import { endReason } from "../../src/protocol/model.ts";
-import { decodeOutcomes, outcomeItem, storedBit } from "../../src/protocol/outcome-block.ts";
+import {
+  decodeOutcomes,
+  decodeStored,
+  outcomeItem,
+  storedBit,
+} from "../../src/protocol/outcome-block.ts";
 import type { OutcomeItem } from "../../src/protocol/outcome-block.ts";
 import { clientKeyText } from "../../src/protocol/request-key.ts";
+import { now, storedValue } from "./history.ts";
 import type { BatchRecord, Fact, Input } from "./history.ts";
 
 /** Reads along while the round goes on, so that a trim takes nothing from the history. */
@@ -41,7 +48,8 @@ export class JournalWatch implements AsyncDisposable {
     for (;;) {
       const more = await this.#journal.readAfter(this.batches.at(-1)?.index ?? 0);
       if (more.length === 0) return;
-      this.batches.push(...more.map(toRecord));
+      const seenAt = now();
+      this.batches.push(...more.map((batch) => toRecord(batch, seenAt)));
     }
   }
 
@@ -52,11 +60,11 @@ export class JournalWatch implements AsyncDisposable {
   }
 }
 
-function toRecord(batch: StoredBatch): BatchRecord {
+function toRecord(batch: StoredBatch, seenAt: number): BatchRecord {
   const { journalId, index, term, hash, previousHash, time } = batch;
   const entries = decodeEntries(batch.bytes, batch.format);
   const facts = entries.flatMap((entry, n) => factsOf(entry).map((fact) => ({ n, ...fact })));
-  return { journalId, index, term, hash, previousHash, time, facts };
+  return { journalId, index, term, hash, previousHash, time, seenAt, facts };
 }
 
 type FactOnly = Fact extends infer One ? (One extends Fact ? Omit<One, "n"> : never) : never;
@@ -102,6 +110,10 @@ function attemptFacts(entry: Entry): readonly FactOnly[] {
       const { job, first, count } = entry;
       return [{ kind: "swept", job, first, count, reason: endReason(entry.reason).name }];
     }
+    case "released": {
+      const { job, worker, tasks } = entry;
+      return [{ kind: "released", job, worker, tasks }];
+    }
     case "outcomes": {
       const { job, worker } = entry;
       return outcomesOf(entry.block).map((one) => ({ kind: "outcome", job, worker, ...one }));
@@ -125,9 +137,16 @@ function keyOf(key: (Entry & { kind: "jobCreated" })["key"]): string | null {
 function inputsOf(bytes: Uint8Array): Input[] {
   const lines = new TextDecoder().decode(bytes).trimEnd().split("\n");
   return lines.map((line) => {
-    const { n, ms, failing } = JSON.parse(line) as Input;
-    return { n, ms, failing };
+    if (line.startsWith("@")) return storedInput(JSON.parse(line.slice(1)) as ReferenceLine);
+    const { n, ms, failing, gives } = JSON.parse(line) as Input;
+    return { n, ms, failing, ...(gives === undefined ? {} : { gives }) };
   });
+}
+
+/** The journal knows no more of it; `withInputs` in check-payloads.ts says what it was. */
+function storedInput(line: ReferenceLine): Input {
+  if (!("stored" in line)) throw new Error("no task of a round has results of others in its input");
+  return { n: 0, ms: 0, failing: 0, stored: line.stored.hash };
 }
 
 export interface BlockOutcome {
@@ -148,7 +167,7 @@ export function outcomesOf(block: Uint8Array): BlockOutcome[] {
 }
 
 function valueIn({ code, value }: OutcomeItem): string {
-  if ((code & storedBit) !== 0) return "stored elsewhere";
+  if ((code & storedBit) !== 0) return storedValue(decodeStored(value).hash);
   if (value.length === 0) return "";
   const said: unknown = JSON.parse(new TextDecoder().decode(value));
   if (typeof said === "object" && said !== null && "message" in said) return String(said.message);

@@ -12,6 +12,12 @@ export interface Input {
   readonly ms: number;
   /** Attempts up to this number throw; `always` of them: the task fails for good. */
   readonly failing: number;
+  /** Of contents that come with it: what whoever made them counted. */
+  readonly sum?: string;
+  /** Of all of it, where it is too large to stand in the journal: by this the journal names it. */
+  readonly stored?: string;
+  /** Its result has a body of so many characters, and is stored too. */
+  readonly gives?: number;
 }
 
 export const always = 99;
@@ -29,7 +35,7 @@ export interface History {
 
 // ── clients ──────────────────────────────────────────────────────────────────────────────
 
-export type Operation = Submitted | Seen | Read;
+export type Operation = Submitted | Cancel | Seen | Read;
 
 interface Asked {
   /** One client asks one thing after the other. */
@@ -53,6 +59,22 @@ export interface Submitted extends Asked {
     | { readonly kind: "failed" | "unknown"; readonly why: string };
 }
 
+export interface Cancel extends Asked {
+  readonly kind: "cancel";
+  readonly job: string;
+  /** Null: all of the job. */
+  readonly task: number | null;
+  /** `ok`: durable, and so many of those it was about had ended then; of one task: as what. */
+  readonly answer:
+    | {
+        readonly kind: "ok";
+        readonly tasks: number;
+        readonly ended: number;
+        readonly state?: string;
+      }
+    | { readonly kind: "failed" | "unknown"; readonly why: string };
+}
+
 /** Outcomes as a client saw them, in the order it saw them. */
 export interface Seen extends Asked {
   readonly kind: "seen";
@@ -68,8 +90,10 @@ export interface Seen extends Asked {
 export interface SeenOutcome {
   readonly task: number;
   readonly state: string;
-  /** The result, or the error's message. */
+  /** The result, or the error's message; of a stored result the sum of the bytes that came. */
   readonly value: string;
+  /** Why a stored result could not be had. */
+  readonly missing?: string;
   /** Of streams: the position, index.n. */
   readonly at?: readonly [index: number, n: number];
 }
@@ -98,12 +122,14 @@ export interface RunLine {
   /** Of the worker's process: its incarnation, seen from outside. */
   readonly pid: number;
   readonly at: number;
+  /** Of contents: as they came at the start, and as they were returned at the end. */
+  readonly sum?: string;
 }
 
 // ── nemeses ──────────────────────────────────────────────────────────────────────────────
 
 export interface Harm {
-  readonly kind: "killed" | "stopped" | "continued" | "cut" | "healed" | "moved" | "told";
+  readonly kind: "killed" | "ended" | "stopped" | "continued" | "cut" | "healed" | "moved" | "told";
   readonly who: "master" | "worker" | "engine" | "client";
   /** "w2", "m1", "etcd-1", "m1|etcd" */
   readonly name: string;
@@ -111,8 +137,15 @@ export interface Harm {
   readonly at: number;
   /** Of a cut: there/back, as links.ts names them. */
   readonly flows?: string;
-  /** Of a killed worker: processes of it that lived on for longer than it takes to kill them. */
+  /** Of a killed or ended process: those of its own that lived on for longer than it takes to kill them. */
   readonly survivors?: readonly string[];
+  /** Of one that was told to end: when it had. */
+  readonly goneAt?: number;
+  /** Of one that was told to end: its exit code, or the signal that ended it. */
+  readonly exit?: number | string | null;
+  /** Of a leader that said that it gives up this term, for whom if it was told. */
+  readonly term?: number;
+  readonly to?: string | null;
 }
 
 // ── the journal ──────────────────────────────────────────────────────────────────────────
@@ -124,6 +157,8 @@ export interface BatchRecord {
   readonly hash: string;
   readonly previousHash: string;
   readonly time: number;
+  /** When it was read here: not long after it was appended. */
+  readonly seenAt?: number;
   readonly facts: readonly Fact[];
 }
 
@@ -138,6 +173,12 @@ export type Fact = { readonly n: number } & (
   | ({ readonly kind: "assigned"; readonly attempt: number; readonly worker: number } & Range)
   | ({ readonly kind: "unassigned"; readonly worker: number } & Range)
   | ({ readonly kind: "swept"; readonly reason: string } & Range)
+  | {
+      readonly kind: "released";
+      readonly job: number;
+      readonly worker: number;
+      readonly tasks: readonly number[];
+    }
   | {
       readonly kind: "outcome";
       readonly job: number;
@@ -176,6 +217,11 @@ interface Range {
 /** CLOCK_MONOTONIC, the same in all processes of this machine, in milliseconds. */
 export function now(): number {
   return Number(process.hrtime.bigint() / 1_000n) / 1_000;
+}
+
+/** How a stored result stands in a history. */
+export function storedValue(sum: string): string {
+  return `stored ${sum}`;
 }
 
 /** What a task comes to: a result, or the message of the error that it ends with. */

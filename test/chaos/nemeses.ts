@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Random } from "../simulator/random.ts";
 import { engineNemeses } from "./engine-nemeses.ts";
+import { gentleNemeses } from "./gentle-nemeses.ts";
 import { linkNemeses } from "./link-nemeses.ts";
 import type { World } from "./world.ts";
 
@@ -150,6 +151,6 @@ const processNemeses = {
   },
 } as const satisfies Readonly<Record<string, Nemesis>>;
 
-export const nemeses = { ...processNemeses, ...linkNemeses, ...engineNemeses };
+export const nemeses = { ...processNemeses, ...gentleNemeses, ...linkNemeses, ...engineNemeses };
 
 export type NemesisName = keyof typeof nemeses;

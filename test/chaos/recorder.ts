@@ -1,7 +1,7 @@
 /** Takes down what clients ask and are told, and reads what workers have written. */
 import { existsSync, readFileSync } from "node:fs";
 import { now } from "./history.ts";
-import type { Operation, Read, RunLine, Seen, Submitted } from "./history.ts";
+import type { Cancel, Operation, Read, RunLine, Seen, Submitted } from "./history.ts";
 
 type Told<One extends Operation> = Omit<One, "kind" | "client" | "at" | "endedAt">;
 
@@ -22,6 +22,14 @@ export class Recorder {
     const { key, inputs } = asked;
     const answer = { kind: "unknown", why: "no answer before the end of the round" } as const;
     const open: Submitted = { kind: "submit", ...this.#asked(client), key, inputs, answer };
+    this.#open.add(open);
+    return (told) => this.#end(open, { ...open, answer: told });
+  }
+
+  /** Begins to cancel a job, or one task of it; call what it returns with the answer. */
+  cancel(client: string, asked: Pick<Cancel, "job" | "task">): (answer: Cancel["answer"]) => void {
+    const answer = { kind: "unknown", why: "no answer before the end of the round" } as const;
+    const open: Cancel = { kind: "cancel", ...this.#asked(client), ...asked, answer };
     this.#open.add(open);
     return (told) => this.#end(open, { ...open, answer: told });
   }
@@ -49,9 +57,17 @@ export function readRuns(file: string): RunLine[] {
   // What follows the last line end was cut off by a kill: that write never happened.
   const lines = readFileSync(file, "utf8").split("\n").slice(0, -1);
   return lines.map((line) => {
-    const [what, job = "", task, attempt, fence, worker = "", pid, at] = line.split(" ");
+    const [what, job = "", task, attempt, fence, worker = "", pid, at, sum = "-"] = line.split(" ");
     const numbers = { task: Number(task), attempt: Number(attempt), fence: Number(fence) };
     const kind = what === "end" ? "end" : "start";
-    return { what: kind, job, ...numbers, worker, pid: Number(pid), at: Number(at) };
+    const plain = {
+      what: kind,
+      job,
+      ...numbers,
+      worker,
+      pid: Number(pid),
+      at: Number(at),
+    } as const;
+    return sum === "-" ? plain : { ...plain, sum };
   });
 }

@@ -31,6 +31,8 @@ export interface Attempt {
   end: "unassigned" | "lost" | "failed" | "outcome" | undefined;
   /** Where its end stands; 0: nowhere. */
   endIndex: number;
+  /** Where it stands that its worker has nothing of it any more, after its task had ended; 0: nowhere. */
+  releasedIndex: number;
 }
 
 export interface RecordedOutcome {
@@ -49,6 +51,11 @@ export interface Life {
   readonly life: string;
 }
 
+/** A process said here what it has, and was told what is to end (W2). */
+export interface Registration extends Life {
+  readonly index: number;
+}
+
 export interface LostWorker extends Life {
   readonly index: number;
   readonly reason: string;
@@ -57,7 +64,9 @@ export interface LostWorker extends Life {
 export interface Replay {
   readonly jobs: ReadonlyMap<string, ReplayedJob>;
   readonly lost: readonly LostWorker[];
+  readonly registrations: readonly Registration[];
   readonly elections: readonly Election[];
+  readonly resignations: readonly Resignation[];
   readonly violations: readonly string[];
 }
 
@@ -66,6 +75,12 @@ export interface Election {
   readonly term: number;
   readonly id: string;
   readonly life: string;
+}
+
+export interface Resignation {
+  readonly index: number;
+  readonly term: number;
+  readonly to: string | null;
 }
 
 const cancelling = new Set(["cancelled", "upstream", "stopped", "superseded", "client_gone"]);
@@ -84,7 +99,9 @@ export function replay(batches: readonly BatchRecord[]): Replay {
 class Fold implements Replay {
   readonly jobs = new Map<string, ReplayedJob>();
   readonly lost: LostWorker[] = [];
+  readonly registrations: Registration[] = [];
   readonly elections: Election[] = [];
+  readonly resignations: Resignation[] = [];
   readonly violations: string[] = [];
   readonly #byNumber = new Map<number, ReplayedJob>();
   readonly #workers = new Map<number, Life>();
@@ -131,12 +148,13 @@ class Fold implements Replay {
     if (elected) this.#resigned = false;
   }
 
-  #fact(fact: Fact, { index }: BatchRecord): void {
+  #fact(fact: Fact, { index, term }: BatchRecord): void {
     switch (fact.kind) {
       case "elected":
         return this.#elected({ index, term: fact.term, id: fact.id, life: fact.life });
       case "resigned":
         this.#resigned = true;
+        this.resignations.push({ index, term, to: fact.to });
         return;
       case "job":
         return this.#create(fact, index);
@@ -151,6 +169,7 @@ class Fold implements Replay {
       case "registered": {
         const { worker, id, pid, life } = fact;
         this.#workers.set(worker, { worker, id, pid, life });
+        this.registrations.push({ worker, id, pid, life, index });
         return;
       }
       case "lost":
@@ -177,6 +196,8 @@ class Fold implements Replay {
         return this.#record(fact, index);
       case "swept":
         return this.#sweep(fact, index);
+      case "released":
+        return this.#release(fact, index);
       default:
     }
   }
@@ -226,7 +247,7 @@ class Fold implements Replay {
     const { id: workerId = "", pid = 0 } = worker ?? {};
     const made: Attempt = {
       ...{ number, fence: index, worker: fact.worker, workerId, pid },
-      ...{ end: undefined, endIndex: 0 },
+      ...{ end: undefined, endIndex: 0, releasedIndex: 0 },
     };
     attempts.push(made);
     this.#liveOn(fact.worker).add(made);
@@ -286,6 +307,16 @@ class Fold implements Replay {
       task.outcome = { index, attempt: 0, worker: 0, reason, value: "", state };
       const last = task.attempts.at(-1);
       if (last && last.end === undefined) this.#end(last, "outcome", index);
+    }
+  }
+
+  #release(fact: Fact & { kind: "released" }, index: number): void {
+    const job = this.#job(fact.job, index);
+    for (const number of fact.tasks) {
+      const task = this.#task(job, number, index);
+      const last = task.attempts.at(-1);
+      if (last && task.outcome) last.releasedIndex = index;
+      else this.#say(`P2: batch ${index} releases ${job.id}/${number}, which has not ended`);
     }
   }
 

@@ -11,13 +11,14 @@ import { whimsLibrary } from "./whims.ts";
 const names = <Name extends NemesisName>(of: Readonly<Record<Name, unknown>>) =>
   Object.keys(of) as Name[];
 
-test("masters killed and stopped, one by one and all: nothing is lost, doubled or restarted (P1, P2, P3, P5)", async () => {
-  const some = ["kill-leader", "kill-standby", "pause-leader", "pause-standby", "kill-masters"];
-  await keeps({ seed: 1, nemeses: some as NemesisName[] });
+test("masters killed, stopped, told to end and to step down: nothing is lost, doubled or restarted (P1, P2, P3, P5)", async () => {
+  const killed = ["kill-leader", "kill-standby", "pause-leader", "pause-standby", "kill-masters"];
+  const asked = ["end-leader", "end-standby", "step-down", "step-down-to"];
+  await keeps({ seed: 1, nemeses: [...killed, ...asked] as NemesisName[] });
 });
 
-test("workers killed and stopped, with the leader and with all: every task ends once, elsewhere (P1, P2, P4)", async () => {
-  const some = ["kill-worker", "kill-leader-and-worker", "pause-worker", "kill-all"];
+test("workers killed, stopped and told to end, with the leader and with all: every task ends once, elsewhere (P1, P2, P4)", async () => {
+  const some = ["kill-worker", "kill-leader-and-worker", "pause-worker", "end-worker", "kill-all"];
   await keeps({ seed: 2, nemeses: some as NemesisName[] });
 });
 

@@ -8,6 +8,7 @@ import type { MasterProcess } from "../processes/master-process.ts";
 import {
   descendantsOf,
   describeProcess,
+  endProcess,
   hasEnded,
   isAlive,
   ProcessCluster,
@@ -37,6 +38,9 @@ export interface WorldOptions {
   /** What is going on, for people who watch. */
   readonly tell: (line: string) => void;
 }
+
+/** A worker that is to end gives what runs 10 s, and then a leader 30 s to take its last reports. */
+const endMs = 60_000;
 
 /** A killed worker's processes are gone after this long, on a machine that has other things to do. */
 const goneMs = 10_000;
@@ -170,6 +174,25 @@ export class World implements AsyncDisposable {
     this.#gates.get(master.id)?.shut();
   }
 
+  /** SIGTERM: it hands over if it leads, and ends. */
+  async endMaster(master: MasterProcess): Promise<void> {
+    if (!master.lives) return;
+    await this.#end("master", master.id, master.child);
+    this.#gates.get(master.id)?.shut();
+  }
+
+  /** The leader gives up its term, for another that is named or not. */
+  async stepDown(from: MasterProcess, to?: string): Promise<void> {
+    await using skein = await this.connect(5_000);
+    const { client } = skein;
+    const term = (await from.status())?.master.term;
+    const asked = { ...(term === undefined ? {} : { term }), ...(to === undefined ? {} : { to }) };
+    // Nobody may stand by just now, or another may lead already: then that is the blow.
+    const given = await client.stepDown(asked).catch(() => undefined);
+    const told = given ? { term: given.term, to: given.to } : {};
+    this.note({ kind: "moved", who: "master", ...processOf(from.id, from.child), ...told });
+  }
+
   pauseMaster(master: MasterProcess): void {
     this.note({ kind: "stopped", who: "master", ...processOf(master.id, master.child) });
     master.pause();
@@ -198,12 +221,14 @@ export class World implements AsyncDisposable {
     const doomed = descendantsOf(pid);
     const at = now();
     await this.cluster.killWorker(id);
-    const gone = until(() => !doomed.some(isAlive), goneMs);
-    const survivors = await gone.then(
-      () => [],
-      () => doomed.filter(isAlive).map(describeProcess),
-    );
+    const survivors = await survivorsOf(doomed);
     this.#noted({ kind: "killed", who: "worker", name: id, pid, at, survivors });
+  }
+
+  /** SIGTERM: what runs may end, what waits is given back. */
+  async endWorker(id: string): Promise<void> {
+    const child = this.cluster.worker(id);
+    if (!hasEnded(child)) await this.#end("worker", id, child);
   }
 
   pauseWorker(id: string): void {
@@ -221,6 +246,20 @@ export class World implements AsyncDisposable {
 
   startWorker(id: string): void {
     if (hasEnded(this.cluster.worker(id))) this.cluster.startWorker(id);
+  }
+
+  /** SIGTERM, and gone; killed when it takes longer than anything it may wait for. */
+  async #end(who: "master" | "worker", name: string, child: ChildProcess): Promise<void> {
+    const { pid = 0 } = child;
+    const doomed = descendantsOf(pid);
+    const at = now();
+    child.kill("SIGTERM");
+    const ended = until(() => hasEnded(child), endMs);
+    await ended.catch(() => endProcess(child, "SIGKILL"));
+    const goneAt = now();
+    const survivors = await survivorsOf(doomed);
+    const exit = child.exitCode ?? child.signalCode;
+    this.#noted({ kind: "ended", who, name, pid, at, goneAt, exit, survivors });
   }
 
   // ── etcd ─────────────────────────────────────────────────────────────────────────────────
@@ -296,6 +335,15 @@ export class World implements AsyncDisposable {
 }
 
 const prefix = "/chaos";
+
+/** Those that are there for longer than it takes to kill them. */
+async function survivorsOf(doomed: readonly number[]): Promise<string[]> {
+  const gone = until(() => !doomed.some(isAlive), goneMs);
+  return gone.then(
+    () => [],
+    () => doomed.filter(isAlive).map(describeProcess),
+  );
+}
 
 export function memberName(at: number): string {
   return `e${at}`;

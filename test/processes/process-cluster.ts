@@ -15,7 +15,15 @@ import type { Skein } from "skein";
 import { MasterProcess } from "./master-process.ts";
 import { describeProcess, endProcess, processesIn, tryKill, until } from "./tools.ts";
 
-export { describeProcess, descendantsOf, hasEnded, isAlive, processesIn, until } from "./tools.ts";
+export {
+  describeProcess,
+  descendantsOf,
+  endProcess,
+  hasEnded,
+  isAlive,
+  processesIn,
+  until,
+} from "./tools.ts";
 
 export const cli: string = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
