@@ -349,6 +349,7 @@ describe("input and context", () => {
 describe("recall and cancel", () => {
   const waits = `export const t = task("t", (i, ctx) => i === "wait"
     ? new Promise((done, fail) => ctx.signal.addEventListener("abort", () => fail(ctx.signal.reason)))
+    : i === "late" ? new Promise((done) => ctx.signal.addEventListener("abort", () => done("late")))
     : i === "spin" ? (() => { for (;;); })()
     : i === "deaf" ? new Promise((done) => setTimeout(() => done("late"), 150))
     : i);`;
@@ -395,7 +396,7 @@ describe("recall and cancel", () => {
 
   test("a success that comes in spite of a cancel is reported as it is", async () => {
     await using trial = new Trial({ module: waits });
-    trial.give("deaf");
+    trial.give("late");
     await trial.until(() => trial.started.length === 1);
     trial.slot.cancel(0, 1, 32, 10_000);
     await trial.until(() => trial.ends.length === 1);

@@ -65,6 +65,7 @@ export class FunctionPerformer implements Performer {
       return this.#fail(attempt, error);
     }
     this.#prepared.set(this.#job.name, this.#ready);
+    if (runner.endsUnstarted(attempt)) return;
     runner.begin(attempt);
     this.#run(this.#ready, attempt);
   }
@@ -91,6 +92,7 @@ export class FunctionPerformer implements Performer {
   }
 
   #callValidated(ready: Prepared, attempt: Attempt, validated: Validated): void {
+    if (this.#runner.endsUnstarted(attempt)) return;
     if (validated.issues) this.#refuse(attempt, issuesText(validated.issues));
     else this.#call(ready, attempt, validated.value);
   }

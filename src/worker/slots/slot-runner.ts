@@ -114,12 +114,23 @@ export class Runner {
     );
     if (at < 0) return;
     this.#queue.splice(at, 1);
-    const value = errorText({
-      name: "Cancelled",
-      message: `${message.reason}; it had not started`,
-    });
-    this.outbox.row(message.seq, message.code, 0, value, performance.now());
+    this.#sayUnstarted(message, performance.now());
     this.#flushSoon();
+  }
+
+  /** True for one that has to end before its own code began, while what it needs was awaited: it has ended now. */
+  endsUnstarted(attempt: Attempt): boolean {
+    if (!attempt.abort) return false;
+    if (this.#running !== attempt) return true;
+    const now = performance.now();
+    this.#sayUnstarted(attempt.abort, now);
+    this.#ended(now);
+    return true;
+  }
+
+  #sayUnstarted({ seq, code, reason }: SlotAbort, now: number): void {
+    const message = `${reason}; it had not started`;
+    this.outbox.row(seq, code, 0, errorText({ name: "Cancelled", message }), now);
   }
 
   /** What the attempt that runs is at: loading, setup, its own code. */
