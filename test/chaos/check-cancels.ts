@@ -6,8 +6,8 @@ import { calmBetween } from "./calm.ts";
 import type { BatchRecord, Cancel, History, RunLine } from "./history.ts";
 import type { Attempt, Replay, ReplayedJob, ReplayedTask } from "./replay.ts";
 
-/** From the moment a worker can be told of a cancel until an attempt that waits there may not start any more. */
-const heardMs = 3_000;
+/** Once a worker can be told of a cancel it is a matter of milliseconds; after this a slot would have been killed. */
+const heardMs = 5_000;
 
 export function checkCancels(history: History, replayed: Replay): string[] {
   const cancels = history.operations.filter((one) => one.kind === "cancel");

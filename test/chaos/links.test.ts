@@ -27,7 +27,8 @@ beforeEach(async () => {
   links = new Links(() => new Map([[process.pid, "me"]]));
   gate = await links.gate("server");
   // It listens on a port.
-  gate.aim((server.address() as AddressInfo).port);
+  const { port } = server.address() as AddressInfo;
+  gate.aim(() => port);
 });
 
 afterEach(async () => {

@@ -86,7 +86,7 @@ export class Gate {
   readonly #passages = new Set<Passage>();
   #server: Server | undefined;
   #port = 0;
-  #target = 0;
+  #target = () => 0;
 
   constructor(name: string, links: Links) {
     this.name = name;
@@ -97,9 +97,9 @@ export class Gate {
     return this.#port;
   }
 
-  /** Where the process behind it listens. */
-  aim(port: number): void {
-    this.#target = port;
+  /** Where the process behind it listens; 0 as long as it does not. */
+  aim(target: () => number): void {
+    this.#target = target;
   }
 
   /** Listens, on the port it had before. */
@@ -135,11 +135,12 @@ export class Gate {
   #enter(socket: Socket): void {
     const from = this.#links.nameOf(socket.remotePort ?? 0);
     const flows = () => this.#links.flows(from, this.name);
-    if (flows().there === "cut" || flows().back === "cut" || this.#target === 0) {
+    const port = this.#target();
+    if (flows().there === "cut" || flows().back === "cut" || port === 0) {
       reset(socket);
       return;
     }
-    const target = connect({ port: this.#target, host: "127.0.0.1", allowHalfOpen: true });
+    const target = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     const passage = new Passage(socket, target, flows);
     this.#passages.add(passage);
     socket.once("close", () => this.#passages.delete(passage));

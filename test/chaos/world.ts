@@ -108,7 +108,7 @@ export class World implements AsyncDisposable {
     for (let n = 1; n <= this.#options.masters; n++) await this.#openGate(`m${n}`);
     for (const [at, endpoint] of (this.#etcd?.endpoints ?? []).entries()) {
       const gate = await this.#openGate(memberName(at));
-      gate.aim(Number(new URL(`http://${endpoint}`).port));
+      gate.aim(() => Number(new URL(`http://${endpoint}`).port));
     }
   }
 
@@ -121,7 +121,8 @@ export class World implements AsyncDisposable {
   #advertise(master: MasterProcess): string {
     const gate = this.#gates.get(master.id);
     if (!gate) throw new Error(`there is no gate in front of ${master.id}`);
-    if (master.url !== "") gate.aim(Number(new URL(master.url).port));
+    // Known as soon as it listens: others may dial it before anybody asks for its address again.
+    gate.aim(() => (master.url === "" ? 0 : Number(new URL(master.url).port)));
     return `http://127.0.0.1:${gate.port}`;
   }
 
