@@ -6,6 +6,7 @@ import type { LogRecord } from "../protocol/log-record.ts";
 import type { routes } from "../protocol/routes.ts";
 import type { SubmitInput } from "../protocol/job-spec.ts";
 import type {
+  EventView,
   JobView,
   MastersView,
   QueueView,
@@ -19,7 +20,9 @@ import type {
 import { Caller } from "./calls.ts";
 import type { CallOptions } from "./calls.ts";
 import { IdempotencyKeys, newClientId } from "./keys.ts";
-import { addresses, outcomesType, pathOf } from "./paths.ts";
+import { clusterEvents } from "./events.ts";
+import type { ClusterEvent, EventsOptions } from "./events.ts";
+import { addresses, eventsType, outcomesType, pathOf } from "./paths.ts";
 import type { Values } from "./paths.ts";
 import { lines, logRecords, outcomeEvents } from "./streams.ts";
 import type { OutcomeEvent } from "./streams.ts";
@@ -154,6 +157,13 @@ export interface Client {
     hash: string,
     options?: CallOptions & { readonly range?: { readonly from: number; readonly to?: number } },
   ): Promise<Uint8Array>;
+  /** Rows of the timeline, newest first. */
+  eventList(
+    query?: Partial<Query<"events">>,
+    options?: CallOptions,
+  ): Promise<Page<EventView> & { readonly partial?: string }>;
+  /** What happens, as it happens; until it is aborted or left. */
+  events(options?: EventsOptions & CallOptions): AsyncGenerator<ClusterEvent, void, undefined>;
   workers(query?: Partial<Query<"workers">>, options?: CallOptions): Promise<Page<WorkerView>>;
   drainWorker(
     worker: string,
@@ -213,6 +223,8 @@ const bytesType = { "content-type": "application/octet-stream" };
 const silenceMs = 15_000;
 /** A stream without even a pulse for this long is opened anew. */
 const streamSilenceMs = 45_000;
+/** Its pulse comes each second. */
+const eventsSilenceMs = 10_000;
 
 function makeAsk(caller: Caller) {
   return <T>(
@@ -252,6 +264,7 @@ function readCalls(ask: Ask) {
     tasks: (job, query, options) => ask("tasks", { params: { job }, query: text(query) }, options),
     task: (job, task, options) => ask("task", { params: { job, task } }, options),
     why: (job, task, options) => ask("why", { params: { job, task } }, options),
+    eventList: (query, options) => ask("events", { query: text(query) }, options),
     workers: (query, options) => ask("workers", { query: text(query) }, options),
     queues: (query, options) => ask("queues", { query: text(query) }, options),
   } satisfies Partial<Client>;
@@ -346,6 +359,24 @@ function streamCalls(caller: Caller) {
         (after) =>
           open(pathOf("outcomes", { job }, { after, ...query }), options, { accept: outcomesType }),
         { signal: options.signal, after: options.after, follow },
+      );
+    },
+    events: (options = {}) => {
+      const topics = options.topics?.join(",");
+      return clusterEvents(
+        (place) =>
+          caller.call<TransportResponse>(
+            {
+              method: "GET",
+              path: pathOf("events", {}, { ...place, topics }),
+              headers: { accept: eventsType },
+              silenceMs: eventsSilenceMs,
+              streams: true,
+            },
+            options,
+            async (response) => response,
+          ),
+        options,
       );
     },
     results: (job, options = {}) => {

@@ -23,6 +23,7 @@ export type {
 } from "./client.ts";
 export type { CallOptions } from "./calls.ts";
 export type { OutcomeEvent } from "./streams.ts";
+export type { ClusterEvent, ClusterEventData, EventsOptions } from "./events.ts";
 export { fetchTransport } from "./transport.ts";
 export type { Transport, TransportRequest, TransportResponse } from "./transport.ts";
 export { SkeinError } from "../protocol/errors.ts";
@@ -32,6 +33,8 @@ export { decodeOutcomes, outcomeItem } from "../protocol/outcome-block.ts";
 export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
 export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
 export type {
+  ChangedView,
+  EventView,
   JobView,
   MastersView,
   MasterView,

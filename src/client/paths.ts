@@ -1,7 +1,7 @@
 // The addresses of the routes, repeated here so that a client carries no schema library. The types hold
 // every line to the table in protocol/routes.ts: a route that moves, or is new, does not compile.
 
-import type { outcomeStreamType, RouteName, routes } from "../protocol/routes.ts";
+import type { eventStreamType, outcomeStreamType, RouteName, routes } from "../protocol/routes.ts";
 
 type Routes = typeof routes;
 type Address<Name extends RouteName> = readonly [
@@ -33,6 +33,7 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   drainWorker: ["POST", "/v1/workers/:worker/drain"],
   masters: ["GET", "/v1/masters"],
   stepDown: ["POST", "/v1/masters/step-down"],
+  events: ["GET", "/v1/events"],
   queues: ["GET", "/v1/queues"],
   overview: ["GET", "/v1/overview"],
   series: ["GET", "/v1/series"],
@@ -44,6 +45,8 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
 };
 
 export const outcomesType: typeof outcomeStreamType = "application/vnd.skein.outcomes";
+
+export const eventsType: typeof eventStreamType = "text/event-stream";
 
 export type Values = Readonly<Record<string, string | number | boolean | undefined>>;
 

@@ -15,7 +15,7 @@ import { backoffMs, pause, reasonOf } from "./wait.ts";
 /** A record that says something: all but the pulse. */
 export type OutcomeEvent = Exclude<OutcomeRecord, { kind: "pulse" }>;
 
-interface Source<Item> {
+export interface Source<Item> {
   /** Opens from the position reached. */
   readonly open: () => Promise<TransportResponse>;
   /** Forgets what was half read and returns a reader for a fresh body. */
@@ -23,7 +23,7 @@ interface Source<Item> {
   readonly signal: AbortSignal | undefined;
 }
 
-interface BodyReader<Item> {
+export interface BodyReader<Item> {
   /** Cuts items out of the bytes; the position moves as items are taken. */
   push(chunk: Uint8Array): Iterable<Item>;
   /** Whether the stream is over, now that the body has ended: properly, or cut. */
@@ -32,7 +32,7 @@ interface BodyReader<Item> {
 
 const barrenMax = 10;
 
-async function* resume<Item>(source: Source<Item>): AsyncGenerator<Item, void, undefined> {
+export async function* resume<Item>(source: Source<Item>): AsyncGenerator<Item, void, undefined> {
   for (let barren = 0; ;) {
     const response = await source.open();
     const opened = performance.now();

@@ -59,7 +59,7 @@ export function apply(state: State, entry: Entry, effects: Effect[]): void {
     case "reported":
       return applyReported(state, entry, effects);
     case "workerRegistered":
-      return applyWorkerRegistered(state, entry);
+      return applyWorkerRegistered(state, entry, effects);
     case "workerChanged":
       return applyWorkerChanged(state, entry, effects);
     case "workerLost":
@@ -67,11 +67,11 @@ export function apply(state: State, entry: Entry, effects: Effect[]): void {
     case "workerForgotten":
       return applyWorkerForgotten(state, entry);
     case "braked":
-      return applyBraked(state, entry);
+      return applyBraked(state, entry, effects);
     case "reserved":
       return applyReserved(state, entry);
     case "queueSet":
-      return applyQueueSet(state, entry);
+      return applyQueueSet(state, entry, effects);
     case "keysForgotten":
       return applyKeysForgotten(state, entry);
     case "payloadsFreed":

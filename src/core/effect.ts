@@ -2,6 +2,7 @@
 // performs them; every master feeds its archive from them. They are facts, never decisions.
 
 import type { JobNumber, WorkerNumber } from "../protocol/ids.ts";
+import type { Note } from "./note.ts";
 
 export type Effect =
   /** Another term begins; who leads in it is in the state. */
@@ -66,4 +67,6 @@ export type Effect =
   | { readonly kind: "forgotten"; readonly jobs: readonly JobNumber[] }
   | { readonly kind: "recorded"; readonly worker: WorkerNumber; readonly n: number }
   | { readonly kind: "payloadsFreed"; readonly hashes: readonly string[] }
-  | { readonly kind: "trim"; readonly below: number };
+  | { readonly kind: "trim"; readonly below: number }
+  /** For the timeline. */
+  | { readonly kind: "note"; readonly note: Note };

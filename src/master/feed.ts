@@ -1,9 +1,11 @@
 // From effects to the archive and to those who follow a job (A2): the same on every master, in batch order.
 
 import type { Effect } from "../core/effect.ts";
+import type { Note } from "../core/note.ts";
 import type { State } from "../core/state.ts";
 import { endReasons } from "../protocol/model.ts";
 import type { Archive, ArchiveEvent } from "./archive/archive.ts";
+import { noteWords } from "./archive/timeline-words.ts";
 import type { Hub } from "./hub.ts";
 import { jobView } from "./views.ts";
 
@@ -66,6 +68,8 @@ function toEvent(state: State, effect: Effect, n: number): ArchiveEvent | undefi
     }
     case "retired":
       return { kind: "retired", job: effect.job };
+    case "note":
+      return toNoted(state, effect.note);
     default:
       return undefined;
   }
@@ -80,12 +84,22 @@ function lossOf(state: State, { reason, worker }: EndedAttempt): Uint8Array | nu
 
 type EndedAttempt = Extract<Effect, { kind: "attempt" }>;
 
+function toNoted(state: State, note: Note): ArchiveEvent {
+  const job = "job" in note ? state.jobs.get(note.job) : undefined;
+  const { kind: about, ...said } = noteWords(note, {
+    id: job?.id ?? "",
+    queue: job?.spec.queue ?? "",
+  });
+  return { kind: "note", about, ...said };
+}
+
 function workerId(state: State, number: number): string {
   return state.workers.get(number)?.info.id ?? "";
 }
 
 /** Rings for those who follow; after the archive was fed, so that a reader who looks there finds it. */
 export function ringHub(state: State, batch: FedBatch, hub: Hub): void {
+  hub.batch(batch.effects);
   if (hub.size === 0) return;
   for (const [n, effect] of batch.effects.entries()) {
     if (effect.kind === "outcomes") hub.block(effect.job, { index: batch.index, n }, effect.block);

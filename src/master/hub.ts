@@ -1,6 +1,7 @@
 // Who follows which job: recorded outcomes and ends are handed to those who listen, in order, after they are
 // durable. A doorbell, not a store (E1): a reader that cannot keep up goes on from the archive.
 
+import type { Effect } from "../core/effect.ts";
 import type { JobNumber } from "../protocol/ids.ts";
 import type { Position } from "../protocol/outcome-stream.ts";
 
@@ -12,7 +13,14 @@ export interface HubListener {
   readonly onMissed?: () => void;
 }
 
+/** Told of every batch, after the archive has it. */
+export interface HubWatcher {
+  readonly onBatch: (effects: readonly Effect[]) => void;
+  readonly onMissed: () => void;
+}
+
 export class Hub {
+  readonly #watchers = new Set<HubWatcher>();
   readonly #listeners = new Map<JobNumber, Set<HubListener>>();
 
   /** Returns a function that ends it. */
@@ -25,6 +33,20 @@ export class Hub {
     };
   }
 
+  /** Returns a function that ends it. */
+  watch(watcher: HubWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  get watched(): number {
+    return this.#watchers.size;
+  }
+
+  batch(effects: readonly Effect[]): void {
+    for (const watcher of this.#watchers) watcher.onBatch(effects);
+  }
+
   block(job: JobNumber, at: Position, block: Uint8Array): void {
     for (const listener of this.#listeners.get(job) ?? []) listener.onBlock?.(at, block);
   }
@@ -35,11 +57,13 @@ export class Hub {
 
   /** The state was built anew: what was folded on the way has rung for nobody. */
   missed(): void {
+    for (const watcher of this.#watchers) watcher.onMissed();
     for (const listeners of [...this.#listeners.values()]) {
       for (const listener of [...listeners]) listener.onMissed?.();
     }
   }
 
+  /** Jobs that are followed. */
   get size(): number {
     return this.#listeners.size;
   }

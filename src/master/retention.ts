@@ -49,7 +49,11 @@ export class Retention {
   async run(): Promise<void> {
     const { archive, clock, log, loop } = this.#options;
     const endedBefore = clock.wall() - limits.archiveMs;
-    const pruned = await archive.prune({ endedBefore, bytesMax: limits.archiveBytesMax });
+    const pruned = await archive.prune({
+      endedBefore,
+      bytesMax: limits.archiveBytesMax,
+      rowsMax: limits.timelineKeptRows,
+    });
     if (pruned.jobs > 0) log.info("the archive forgot old jobs", { ...pruned });
     if (loop.leads) await this.#freeOrphans();
   }

@@ -117,6 +117,17 @@ export const limits = {
   frameBytesMax: 8 * mib,
   /** Live bytes kept for one reader of a stream before it goes on from disk (E1). */
   readerBytesMax: 1 * mib,
+  /** A reader of events that has taken nothing for this long is cut; it may come back with its position. */
+  viewerStuckMs: 60_000,
+  /** Streams of events that a master serves at a time. */
+  viewersMax: 5_000,
+  /** Single jobs that one stream of events follows. */
+  viewerJobsMax: 32,
+  /** Rows of one kind in the timeline within a time; what is more is counted (docs/events.md, T4). */
+  timelineRowsMax: 100,
+  timelineWindowMs: 10_000,
+  /** Rows of jobs and attempts that are kept, and as many of all the rest. */
+  timelineKeptRows: 200_000,
   /** Digest of the state (L10). */
   digestBatches: 1_024,
   digestMs: 60_000,

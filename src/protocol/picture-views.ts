@@ -56,6 +56,11 @@ export const overviewSchema = z.object({
 });
 export type OverviewView = z.infer<typeof overviewSchema>;
 
+/** What of it the stream of events says each second. */
+export type OverviewBrief = Omit<OverviewView, "workers" | "running" | "failing" | "attention"> & {
+  readonly workers: { readonly total: number };
+};
+
 export const seriesSchema = z.object({
   /** Wall clock in ms of the first point, and from one to the next. */
   from: z.number(),

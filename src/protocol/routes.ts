@@ -7,6 +7,7 @@ import { submitSchema } from "./job-spec.ts";
 import { pictureRoutes } from "./picture-routes.ts";
 import type { Route } from "./route.ts";
 import {
+  eventSchema,
   jobSchema,
   mastersSchema,
   queueSchema,
@@ -44,6 +45,9 @@ export type ReadQuery = z.output<typeof readQuery>;
 
 /** Binary outcome records: see `outcome-stream.ts`. */
 export const outcomeStreamType = "application/vnd.skein.outcomes";
+
+/** Server-sent events: see docs/events.md. */
+export const eventStreamType = "text/event-stream";
 
 export const routes = {
   version: { method: "GET", path: "/v1/version", summary: "Versions", answer: versionSchema },
@@ -254,6 +258,24 @@ export const routes = {
       to: z.string().nullable(),
       done: z.literal(true),
     }),
+  },
+  events: {
+    method: "GET",
+    path: "/v1/events",
+    summary:
+      "The timeline, newest first; with Accept: text/event-stream a stream of it and of other topics",
+    query: z.object({
+      ...pageQuery,
+      filter: z.string().max(4_096).optional(),
+      /** Of a stream: timeline, overview, jobs, job:ID, workers, queues, masters. */
+      topics: z.string().max(4_096).default("timeline"),
+      /** Of a stream: the position to go on from, unless Last-Event-ID says so. */
+      after: z.string().optional(),
+      /** Of a stream: the journal that the position is of, as `tick` names it. */
+      journal: z.string().max(256).optional(),
+    }),
+    answer: page(eventSchema).extend({ partial: z.string().optional() }),
+    gives: [eventStreamType],
   },
   queues: {
     method: "GET",

@@ -1,6 +1,7 @@
 // How the API shows jobs, tasks, workers, queues and the cluster.
 
 import { z } from "zod";
+import { eventKinds, eventLevels } from "./event.ts";
 
 export const counts = z.object({
   waiting: z.int(),
@@ -220,3 +221,44 @@ export const statusSchema = z.object({
 export type StatusView = z.infer<typeof statusSchema>;
 
 export const versionSchema = z.object({ version: z.string(), protocol: z.int(), node: z.string() });
+
+export const eventSchema = z.object({
+  /** index.n: where it stands in the timeline. */
+  id: z.string(),
+  /** Wall clock of the batch that made it so, ISO 8601. */
+  at: z.string(),
+  kind: z.enum(eventKinds),
+  level: z.enum(eventLevels),
+  text: z.string(),
+  job: z.string().optional(),
+  worker: z.string().optional(),
+  queue: z.string().optional(),
+  master: z.string().optional(),
+});
+export type EventView = z.infer<typeof eventSchema>;
+
+/** Of the stream, each second. */
+export interface TickView {
+  readonly index: number;
+  readonly term: number;
+  /** Of the master that leads, as far as this one knows. */
+  readonly leader: string | null;
+  readonly master: string;
+  readonly leads: boolean;
+  /** How old this master's news may be. */
+  readonly ageMs: number;
+  readonly journal: string;
+}
+
+/** What has changed of a list; `all`: more than can be named, or unknown. */
+export interface ChangedView {
+  readonly changed: readonly string[];
+  readonly all: boolean;
+  readonly index: number;
+}
+
+/** The position cannot be gone on from: ask the lists anew. */
+export interface ResetView {
+  readonly why: string;
+  readonly index: number;
+}

@@ -75,7 +75,9 @@ export const checkDeadFiles: Rule = (sources) => {
 
 /** Fixtures say what they are by name. Conformance suites and references are for whoever writes an engine. */
 function mayServeTestsOnly(path: string): boolean {
-  return servesTests(path) || /\/(conformance[\w-]*|memory-archive)\.ts$/.test(path);
+  return (
+    servesTests(path) || /\/(conformance[\w-]*|memory-archive|memory-timeline)\.ts$/.test(path)
+  );
 }
 
 function reachable(code: readonly Source[], starts: readonly Source[]): ReadonlySet<string> {

@@ -42,6 +42,7 @@ export function applyLeading(state: State, entry: LeadingEntry, effects: Effect[
       return;
     case "snapshotTaken":
       state.snapshotIndex = entry.index;
+      effects.push({ kind: "note", note: { about: "snapshot.taken", index: entry.index } });
       return;
     case "trimmed":
       return applyTrimmed(state, entry, effects);
@@ -62,10 +63,17 @@ function applyElected(state: State, entry: Elected, effects: Effect[]): void {
     process: entry.process ?? null,
   };
   effects.push({ kind: "elected" });
-  applyMasterJoined(state, entry, effects);
+  const note = { about: "master.elected", master: entry.id, term: entry.term } as const;
+  effects.push({ kind: "note", note });
+  setMaster(state, entry, effects);
 }
 
-function applyMasterJoined(state: State, entry: MasterJoined | Elected, effects: Effect[]): void {
+function applyMasterJoined(state: State, entry: MasterJoined, effects: Effect[]): void {
+  setMaster(state, entry, effects);
+  effects.push({ kind: "note", note: { about: "master.joined", master: entry.id } });
+}
+
+function setMaster(state: State, entry: MasterJoined | Elected, effects: Effect[]): void {
   const { id, incarnation, addresses, levels = firstLevels, process = null } = entry;
   state.masters.set(id, { id, incarnation, addresses, levels, process });
   effects.push({ kind: "masters" });
@@ -74,10 +82,13 @@ function applyMasterJoined(state: State, entry: MasterJoined | Elected, effects:
 function applyMasterLeft(state: State, entry: MasterLeft, effects: Effect[]): void {
   state.masters.delete(entry.id);
   effects.push({ kind: "masters" });
+  effects.push({ kind: "note", note: { about: "master.left", master: entry.id } });
 }
 
 function applyResigned(state: State, entry: Resigned, effects: Effect[]): void {
-  effects.push({ kind: "resigned", from: state.leader?.id ?? "", to: entry.to });
+  const master = state.leader?.id ?? "";
+  effects.push({ kind: "resigned", from: master, to: entry.to });
+  effects.push({ kind: "note", note: { about: "master.resigned", master, to: entry.to } });
   state.leader = null;
 }
 

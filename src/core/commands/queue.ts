@@ -1,7 +1,9 @@
 // Queues: named lines that jobs wait in. A queue comes into being with its first job (K9).
 
 import type { JobSpec, QueueSettings } from "../../protocol/model.ts";
+import type { Effect } from "../effect.ts";
 import type { QueueSet } from "../entry.ts";
+import type { QueueFacts } from "../note.ts";
 import type { Answer } from "../refusal.ts";
 import type { Queue, State } from "../state.ts";
 import { emit } from "../turn.ts";
@@ -50,8 +52,16 @@ export function ensureQueue(turn: Turn, spec: JobSpec): void {
   });
 }
 
-export function applyQueueSet(state: State, entry: QueueSet): void {
+export function applyQueueSet(state: State, entry: QueueSet, effects: Effect[]): void {
   const queue = state.queues.get(entry.name);
+  const before = queue ? factsOf(queue) : null;
+  const note = {
+    about: "queue.changed",
+    queue: entry.name,
+    before,
+    after: factsOf(entry),
+  } as const;
+  effects.push({ kind: "note", note });
   if (queue) {
     queue.settings = entry.settings;
     queue.paused = entry.paused;
@@ -71,4 +81,8 @@ export function applyQueueSet(state: State, entry: QueueSet): void {
     jobs: 0,
   };
   state.queues.set(entry.name, made);
+}
+
+function factsOf({ settings, paused, pausedReason }: Queue | QueueSet): QueueFacts {
+  return { ...settings, paused, pausedReason };
 }

@@ -62,6 +62,8 @@ export function applyJobStopping(state: State, entry: JobStopping, effects: Effe
   state.sweeping.add(job.number);
   state.unsettled.delete(job.number);
   state.touched.jobs.add(job.number);
+  const note = { about: "job.cancelled", job: job.number, reason: entry.reason } as const;
+  effects.push({ kind: "note", note });
   endJobIfDone(state, job, effects);
 }
 

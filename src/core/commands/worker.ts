@@ -16,6 +16,7 @@ import type {
   WorkerRegistered,
 } from "../entry.ts";
 import { present } from "../invariants.ts";
+import type { Note } from "../note.ts";
 import { refuse } from "../refusal.ts";
 import type { Answer } from "../refusal.ts";
 import type { Job, State, Worker } from "../state.ts";
@@ -86,9 +87,14 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
   return { ok: true, worker };
 }
 
-export function applyWorkerRegistered(state: State, entry: WorkerRegistered): void {
+export function applyWorkerRegistered(
+  state: State,
+  entry: WorkerRegistered,
+  effects: Effect[],
+): void {
   const { info } = entry;
   const known = state.workers.get(entry.worker);
+  noteRegistered(known, info, effects);
   const total = new Map(
     Object.keys(info.amounts)
       .toSorted(byText)
@@ -138,6 +144,14 @@ export function applyWorkerRegistered(state: State, entry: WorkerRegistered): vo
   state.workers.set(entry.worker, made);
   state.workerNumbers.set(info.id, entry.worker);
   state.nextWorker = Math.max(state.nextWorker, entry.worker + 1);
+}
+
+/** That it registers with a new leader is no news of it. */
+function noteRegistered(known: Worker | undefined, info: WorkerInfo, effects: Effect[]): void {
+  const same = known?.info.incarnation === info.incarnation;
+  if (same && known.state !== "suspect" && !isAway(known)) return;
+  const about = same ? "worker.back" : "worker.joined";
+  effects.push({ kind: "note", note: { about, worker: info.id } });
 }
 
 function setTotal(worker: Worker, total: Map<string, number>): void {
@@ -212,8 +226,9 @@ function holdsBrake(turn: Turn, worker: Worker): boolean {
   return true;
 }
 
-export function applyBraked(state: State, entry: Braked): void {
+export function applyBraked(state: State, entry: Braked, effects: Effect[]): void {
   state.brakeUntil = entry.until;
+  effects.push({ kind: "note", note: { about: "cluster.braked", silent: entry.silent } });
 }
 
 function loseWorker(
@@ -305,6 +320,7 @@ export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect
     if (!job || !isAssignedTo(job, task, worker)) continue;
     job.deaths.set(task, [...(job.deaths.get(task) ?? []), worker.number]);
   }
+  effects.push({ kind: "note", note: lossOf(worker, entry) });
   worker.state = entry.gone ? "gone" : "lost";
   worker.lostReason = entry.reason;
   worker.changedWall = state.wall;
@@ -316,6 +332,11 @@ export function applyWorkerLost(state: State, entry: WorkerLost, effects: Effect
   clearTasksOn(worker);
   unbookAll(state, worker);
   state.touched.workers.add(worker.number);
+}
+
+function lossOf(worker: Worker, { gone, reason }: WorkerLost): Note {
+  const tasks = worker.activeCount + worker.aheadCount;
+  return { about: gone ? "worker.gone" : "worker.lost", worker: worker.info.id, reason, tasks };
 }
 
 function requeue(state: State, worker: Worker, range: TaskRange, effects: Effect[]): void {
@@ -415,6 +436,7 @@ export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: 
     drains(entry.state) !== drains(worker.state) ||
     (drains(entry.state) &&
       (entry.deadline !== worker.drainDeadline || entry.exit !== worker.drainExit));
+  noteChanged(worker, entry.state, effects);
   worker.state = entry.state;
   worker.drainDeadline = entry.deadline;
   worker.drainExit = entry.exit;
@@ -424,6 +446,18 @@ export function applyWorkerChanged(state: State, entry: WorkerChanged, effects: 
     addTimer(state.timers, { at: entry.deadline, kind: "drain", worker: worker.number });
   }
   if (told) effects.push({ kind: "drain", worker: worker.number });
+}
+
+function noteChanged(worker: Worker, to: WorkerChanged["state"], effects: Effect[]): void {
+  if (to === worker.state) return;
+  const { id } = worker.info;
+  if (to === "draining" || to === "drained") {
+    const note = { about: "worker.draining", worker: id, done: to === "drained" } as const;
+    effects.push({ kind: "note", note });
+    return;
+  }
+  const about = to === "suspect" ? "worker.suspect" : "worker.back";
+  effects.push({ kind: "note", note: { about, worker: id } });
 }
 
 /** So many are forgotten in one turn. */

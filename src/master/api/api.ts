@@ -21,6 +21,8 @@ import { clientErrorHandler, closeServer, createHttpServer } from "./http-server
 import { cancelJob, close, job, jobs, part } from "./jobs.ts";
 import { errors } from "./error-groups.ts";
 import { graph } from "./job-graph.ts";
+import { events } from "./events.ts";
+import { EventStreams } from "./event-streams.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { masters, stepDown } from "./masters.ts";
@@ -65,6 +67,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
   const newId = requestIds(master.identity.incarnation);
   const { token, settings } = master;
   const checkDoor = createDoor({ token, allowedHosts: settings.allowedHosts, newId });
+  const overviews = new Overview(master, clock);
   const context: ApiContext = {
     master,
     clock,
@@ -72,7 +75,8 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     open: new OpenRequests(),
     poisoned: new PoisonedBodies(clock),
     reads: new Reads(master, clock),
-    overview: new Overview(master, clock),
+    overview: overviews,
+    streams: new EventStreams(master, overviews),
   };
   const app = createApp(master, checkDoor, newId);
   // What a batch can hold, beside what else is decided in the same turn.
@@ -85,6 +89,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     checkDoor,
     async close() {
       context.watch.stop();
+      context.streams.stop();
       context.open.close();
       await closeServer(server);
       await app.close();
@@ -158,6 +163,7 @@ function createHandlers(version_: string): Handlers {
     drainWorker,
     masters,
     stepDown,
+    events,
     queues,
     setQueue,
     overview,

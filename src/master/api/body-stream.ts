@@ -50,10 +50,19 @@ export class BodyStream {
   }
 
   write(bytes: Uint8Array): Promise<void> | undefined {
+    return this.push(bytes) ? undefined : this.drained();
+  }
+
+  /** Writes whatever waits already: whoever calls it looks at `waiting`. False when more should wait for `drained`. */
+  push(bytes: Uint8Array): boolean {
     if (this.#over) throw new ReaderGone("nobody reads any more");
     this.#head();
     this.#busy = true;
-    if (bytes.length === 0 || this.#response.write(bytes)) return undefined;
+    return bytes.length === 0 || this.#response.write(bytes);
+  }
+
+  /** Only while something waits. Rejects when nobody reads any more. */
+  drained(): Promise<void> {
     return new Promise((resolve, reject) => {
       const done = () => {
         this.#response.off("drain", done);

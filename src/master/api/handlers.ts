@@ -6,6 +6,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { RouteName, routes } from "../../protocol/routes.ts";
 import type { Master } from "../context.ts";
 import type { ClientWatch } from "./client-watch.ts";
+import type { EventStreams } from "./event-streams.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { Overview } from "./overview.ts";
 import type { PoisonedBodies } from "./poisoned-bodies.ts";
@@ -21,6 +22,8 @@ export interface ApiContext {
   readonly poisoned: PoisonedBodies;
   readonly reads: Reads;
   readonly overview: Overview;
+  /** Readers of events. */
+  readonly streams: EventStreams;
 }
 
 type Routes = typeof routes;

@@ -5,7 +5,7 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Job, State } from "../../core/state.ts";
 import { unended } from "../../core/commands/end-job.ts";
 import { taskState } from "../../protocol/model.ts";
-import type { OverviewView, SeriesView } from "../../protocol/picture-views.ts";
+import type { OverviewBrief, OverviewView, SeriesView } from "../../protocol/picture-views.ts";
 import type { Master } from "../context.ts";
 import { look } from "../context.ts";
 import { cpus, oldestWait } from "../series.ts";
@@ -21,11 +21,16 @@ const failingMax = 5;
 /** Newest jobs that are looked at for these. */
 const jobsLooked = 10_000;
 
+interface Made {
+  readonly view: OverviewView;
+  readonly text: JsonText;
+}
+
 /** Makes the answer anew when the last one is older than half a second. */
 export class Overview {
   readonly #master: Master;
   readonly #clock: Clock;
-  #made: Promise<JsonText> | undefined;
+  #made: Promise<Made> | undefined;
   #at = 0;
 
   constructor(master: Master, clock: Clock) {
@@ -33,13 +38,23 @@ export class Overview {
     this.#clock = clock;
   }
 
-  text(): Promise<JsonText> {
+  async text(): Promise<JsonText> {
+    return (await this.#make()).text;
+  }
+
+  /** For streams: without what is a list. */
+  async brief(): Promise<OverviewBrief> {
+    const { workers, running: _r, failing: _f, attention: _a, ...rest } = (await this.#make()).view;
+    return { ...rest, workers: { total: workers.total } };
+  }
+
+  #make(): Promise<Made> {
     const now = this.#clock.now();
     if (this.#made && now - this.#at < sharedMs) return this.#made;
     this.#at = now;
     const wall = this.#clock.wall();
     const made = look(this.#master, (state, time) => seen(this.#master, state, time, wall)).then(
-      (view) => new JsonText(JSON.stringify(view)),
+      (view) => ({ view, text: new JsonText(JSON.stringify(view)) }),
     );
     this.#made = made;
     // Who asks next asks anew.

@@ -6,8 +6,8 @@ import type { OpenArchiveAsk } from "./archive-connection.ts";
 import type { ArchiveUsage, AttemptRecord, EndedTasks, EndedTasksQuery } from "./archive.ts";
 import type { IndexRange, JobRow, JobsPage, JobsQuery, Pruned } from "./archive.ts";
 import type { PruneQuery, RecordedBlock, RecordedOutcome, ResultsQuery } from "./archive.ts";
-import type { TaskRange } from "./archive.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
+import type { TaskRange, TimelinePage, TimelineQuery, TimelineSpan } from "./archive.ts";
 import type { PlainTrouble } from "./trouble.ts";
 
 export interface OpenedArchive {
@@ -41,6 +41,8 @@ export interface Calls {
   spans: { ask: { job: number; query: SpansQuery }; answer: Spans };
   codes: { ask: { job: number; count: number }; answer: { readonly packed: Uint8Array } };
   errors: { ask: { job: number; lookMax: number }; answer: ErrorGroups };
+  timelineAfter: { ask: { after: Position; limit: number }; answer: TimelineSpan };
+  timeline: { ask: { query: TimelineQuery }; answer: TimelinePage };
   job: { ask: { ref: number | string }; answer: readonly JobRow[] };
   jobs: { ask: { query: JobsQuery }; answer: JobsPage };
   prune: { ask: { query: PruneQuery }; answer: Pruned };

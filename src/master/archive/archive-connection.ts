@@ -25,7 +25,7 @@ export interface OpenArchiveAsk {
 }
 
 const applicationId = 0x534b4152; // "SKAR"
-const schemaVersion = 1;
+const schemaVersion = 2;
 /** Measured, a block of 1,100 bytes: 4 KiB 5.1 µs of CPU, 16 KiB 3.5, 64 KiB 3.3, more written. */
 const pageBytes = 16_384;
 
@@ -66,7 +66,25 @@ const schema = `
   ) STRICT;
   CREATE INDEX attempts_task ON attempts (job, task);
   PRAGMA application_id = ${applicationId};
-  PRAGMA user_version = ${schemaVersion};
+`;
+
+/** Layout 2: the timeline. at = index × 2^20 + n; many: 1 of jobs and attempts, 0 of all else. */
+const timelineSchema = `
+  ALTER TABLE jobs ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE timeline (
+    at INTEGER PRIMARY KEY, wall INTEGER NOT NULL, kind TEXT NOT NULL, many INTEGER NOT NULL,
+    level TEXT NOT NULL, text TEXT NOT NULL,
+    job TEXT NOT NULL, worker TEXT NOT NULL, queue TEXT NOT NULL, master TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX timeline_kind ON timeline (kind);
+  CREATE INDEX timeline_many ON timeline (many);
+  CREATE INDEX timeline_job ON timeline (job) WHERE job <> '';
+  CREATE INDEX timeline_worker ON timeline (worker) WHERE worker <> '';
+  INSERT INTO meta (key, value)
+    SELECT 'timeline_floor', iif(value = 0, 0, value + 1)
+    FROM meta WHERE key = 'watermark';
+  INSERT INTO meta (key, value) VALUES ('timeline_memory', '[]');
+  PRAGMA user_version = 2;
 `;
 
 export function openConnection(ask: OpenArchiveAsk): Connection {
@@ -129,13 +147,15 @@ function configure(db: DatabaseSyncInstance, { pagesMax }: OpenArchiveAsk): void
 function createOrCheck(db: DatabaseSyncInstance, { path, journalId }: OpenArchiveAsk): void {
   db.exec("BEGIN IMMEDIATE");
   try {
-    if (Number(single(db, "PRAGMA user_version")) < schemaVersion) {
+    const version = Number(single(db, "PRAGMA user_version"));
+    if (version < 1) {
       db.exec(schema);
       const insert = db.prepare("INSERT INTO meta (key, value) VALUES (?, ?)");
       insert.run("journal_id", journalId);
       insert.run("watermark", 0);
       insert.run("bytes", 0);
     }
+    if (version < 2) db.exec(timelineSchema);
     db.exec("COMMIT");
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");

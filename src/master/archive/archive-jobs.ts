@@ -12,9 +12,10 @@ import { single, type Connection } from "./archive-connection.ts";
 import { finalState, finalStates } from "./archive-wire.ts";
 import type { FinalState, JobCreated, JobRow, JobsPage, JobsQuery, Labels } from "./archive.ts";
 import { archiveLimits } from "./archive.ts";
+import type { JobsKnown, KnownJob } from "./timeline-maker.ts";
 
 const columns =
-  "number, id, queue, labels, state, retired, created, ended, ended_index, bytes, json";
+  "number, id, queue, labels, state, retired, created, ended, ended_index, bytes, json, failures";
 
 /** A row as the driver gives it. */
 interface StoredJob {
@@ -29,6 +30,7 @@ interface StoredJob {
   ended_index: number | null;
   bytes: number;
   json: string;
+  failures: number;
 }
 
 interface Held {
@@ -47,7 +49,7 @@ interface Ended {
   readonly wall: number;
 }
 
-export class JobTable {
+export class JobTable implements JobsKnown {
   readonly #connection: Connection;
   readonly #statements: ReturnType<typeof prepareAll>;
   readonly #held = new Map<number, Held>();
@@ -80,6 +82,7 @@ export class JobTable {
       ended_index: null,
       bytes: event.json.length,
       json: event.json,
+      failures: 0,
     };
     this.#held.set(row.number, { row, isNew: true, taggedAs: undefined, counted: 0 });
   }
@@ -97,6 +100,15 @@ export class JobTable {
   retire(job: number): void {
     const row = this.#find(job);
     if (row) row.retired = 1;
+  }
+
+  job(number: number): KnownJob | undefined {
+    return this.#find(number);
+  }
+
+  failedBefore(number: number): number {
+    const row = this.#find(number);
+    return row ? row.failures++ : 0;
   }
 
   /** Counts towards what pruning the job frees. */
@@ -271,8 +283,8 @@ function prepareAll({ db }: Connection) {
   return {
     insert: prepare(`INSERT INTO jobs (${columns}) VALUES (${marks.join(", ")})`),
     update: prepare(
-      "UPDATE jobs SET state = ?, retired = ?, ended = ?, ended_index = ?, bytes = ?, json = ? " +
-        "WHERE number = ?",
+      "UPDATE jobs SET state = ?, retired = ?, ended = ?, ended_index = ?, bytes = ?, json = ?, " +
+        "failures = ? WHERE number = ?",
     ),
     addBytes: prepare("UPDATE jobs SET bytes = bytes + ? WHERE number = ?"),
     byNumber: prepare(`SELECT ${columns} FROM jobs WHERE number = ?`),
@@ -322,12 +334,13 @@ function stateNumber(state: FinalState | "unfinished"): number {
 
 function values(row: StoredJob): (number | string | null)[] {
   const { number, id, queue, labels, state, retired, created, ended, bytes, json } = row;
-  return [number, id, queue, labels, state, retired, created, ended, row.ended_index, bytes, json];
+  const more = [row.ended_index, bytes, json, row.failures];
+  return [number, id, queue, labels, state, retired, created, ended, ...more];
 }
 
 function changes(row: StoredJob): (number | string | null)[] {
   const { number, state, retired, ended, bytes, json } = row;
-  return [state, retired, ended, row.ended_index, bytes, json, number];
+  return [state, retired, ended, row.ended_index, bytes, json, row.failures, number];
 }
 
 function toRow(row: StoredJob): JobRow {

@@ -12,11 +12,15 @@ import { blockAt, inputAt } from "./archive-reads.ts";
 import type { Added } from "./archive-wire.ts";
 import type { ArchiveEvent, IndexRange } from "./archive.ts";
 import { binOf } from "./bins.ts";
+import { TimelineMaker } from "./timeline-maker.ts";
+import { TimelineTable } from "./timeline-table.ts";
 import { scanBlock } from "./block-scan.ts";
 
 export class ArchiveStore {
   readonly connection: Connection;
   readonly jobs: JobTable;
+  readonly timeline: TimelineTable;
+  readonly #maker: TimelineMaker;
   readonly #statements: ReturnType<typeof prepareAll>;
   #added: number;
   #committed: number;
@@ -24,6 +28,9 @@ export class ArchiveStore {
   constructor(connection: Connection) {
     this.connection = connection;
     this.jobs = new JobTable(connection);
+    this.timeline = new TimelineTable(connection);
+    this.#maker = new TimelineMaker(this.jobs);
+    this.#maker.recall(this.timeline.memory);
     this.#statements = prepareAll(connection);
     this.#added = this.#committed = this.watermark();
   }
@@ -41,10 +48,20 @@ export class ArchiveStore {
     return rows.map(({ first, last }) => ({ first, last }));
   }
 
-  add({ index, wall, events }: Added): void {
+  add(added: Added): void {
+    const { index, wall, events } = added;
     if (index <= this.#added) return;
     if (events.length > 0) this.begin();
-    for (const event of events) this.#write(index, wall, event);
+    const maker = this.#maker;
+    maker.begin(added);
+    for (const event of events) {
+      this.#write(index, wall, event);
+      maker.event(event);
+    }
+    if (maker.rows.length > 0) {
+      this.begin();
+      for (const row of maker.rows) this.timeline.insert(row);
+    }
     this.#added = index;
   }
 
@@ -52,6 +69,7 @@ export class ArchiveStore {
     if (last <= this.#added) return;
     this.begin();
     this.#statements.lack.run(first, last);
+    this.timeline.raiseFloor({ index: last + 1, n: 0 });
     this.#added = last;
   }
 
@@ -70,6 +88,7 @@ export class ArchiveStore {
     this.jobs.flush();
     this.#statements.setMeta.run(this.#added, "watermark");
     this.#statements.setMeta.run(this.jobs.bytes, "bytes");
+    this.timeline.commit(this.#maker.memory());
     this.connection.db.exec("COMMIT");
     this.#committed = this.#added;
   }
@@ -78,6 +97,8 @@ export class ArchiveStore {
     // SQLite ends the transaction by itself on some errors.
     if (this.connection.db.isTransaction) this.connection.db.exec("ROLLBACK");
     this.jobs.drop();
+    this.timeline.drop();
+    this.#maker.recall(this.timeline.memory);
     this.#added = this.#committed;
   }
 
@@ -109,6 +130,8 @@ export class ArchiveStore {
         return this.jobs.end(event.job, { ...event, index, wall });
       case "retired":
         return this.jobs.retire(event.job);
+      case "note":
+        return undefined; // a row of the timeline and nothing else
       default:
         return event satisfies never;
     }

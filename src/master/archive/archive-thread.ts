@@ -80,6 +80,15 @@ const handlers: Handlers = {
   spans: ({ job, query }) => spansOf(reader().ends(job), query),
   codes: ({ job, count }) => ({ packed: codesOf(reader().ends(job), count) }),
   errors: ({ job, lookMax }) => errorsOf(reader().failures(job), lookMax),
+  timelineAfter({ after, limit }) {
+    reader();
+    const { timeline, added } = opened();
+    return timeline.after(after, limit, added);
+  },
+  timeline({ query }) {
+    reader();
+    return opened().timeline.page(query);
+  },
   job: ({ ref }) =>
     afterFlush(({ jobs }) => (typeof ref === "number" ? jobs.byNumber(ref) : jobs.byPrefix(ref))),
   jobs: ({ query }) => afterFlush(({ jobs }) => jobs.page(query)),
@@ -256,8 +265,23 @@ async function prune(query: PruneQuery): Promise<Pruned> {
     }
     await pause();
   }
+  if (query.rowsMax !== undefined) await pruneRows(query.rowsMax);
   await shrink();
   return { jobs, bytes };
+}
+
+async function pruneRows(rowsMax: number): Promise<void> {
+  for (let more = true; more;) {
+    reader();
+    const into = opened();
+    const slice = () => {
+      into.begin();
+      more = into.timeline.pruneSlice(rowsMax, sliceRows);
+    };
+    if (!attempt(slice)) throw failed();
+    commitWithin(commitMs);
+    await pause();
+  }
 }
 
 /** Pages are given back outside of the transaction of what is added. */

@@ -5,7 +5,8 @@
 //   event   kind byte, then its fields: varints, and texts and bytes after their length
 
 import { ByteReader, type ByteWriter } from "../../protocol/varint.ts";
-import type { ArchiveEvent, FinalState, Labels } from "./archive.ts";
+import { eventKinds, eventLevels } from "../../protocol/event.ts";
+import type { ArchiveEvent, FinalState, Labels, Noted } from "./archive.ts";
 
 export interface Added {
   readonly index: number;
@@ -13,7 +14,7 @@ export interface Added {
   readonly events: readonly ArchiveEvent[];
 }
 
-const kinds = ["job", "inputs", "outcomes", "attempt", "jobEnded", "retired"] as const;
+const kinds = ["job", "inputs", "outcomes", "attempt", "jobEnded", "retired", "note"] as const;
 export const finalStates = ["succeeded", "failed", "cancelled"] as const;
 
 export function writeAdded(writer: ByteWriter, added: Added): void {
@@ -35,6 +36,7 @@ export function* readAll(bytes: Uint8Array): Iterable<Added> {
 
 function writeEvent(writer: ByteWriter, event: ArchiveEvent): void {
   writer.byte(kinds.indexOf(event.kind));
+  if (event.kind === "note") return writeNote(writer, event);
   writer.varint(event.kind === "job" ? event.number : event.job);
   switch (event.kind) {
     case "job":
@@ -72,6 +74,7 @@ function writeEvent(writer: ByteWriter, event: ArchiveEvent): void {
 
 function readEvent(reader: ByteReader): ArchiveEvent {
   const kind = kinds[reader.byte()];
+  if (kind === "note") return readNote(reader);
   const job = reader.varint();
   switch (kind) {
     case "job":
@@ -107,6 +110,24 @@ function readEvent(reader: ByteReader): ArchiveEvent {
     default:
       throw new RangeError(`unknown kind of archive event: ${String(kind satisfies undefined)}`);
   }
+}
+
+function writeNote(writer: ByteWriter, note: Noted): void {
+  writer.byte(eventKinds.indexOf(note.about));
+  writer.byte(eventLevels.indexOf(note.level));
+  for (const field of [note.text, note.job, note.worker, note.queue, note.master]) {
+    writeText(writer, field);
+  }
+}
+
+function readNote(reader: ByteReader): Noted {
+  const about = eventKinds[reader.byte()];
+  const level = eventLevels[reader.byte()];
+  if (!about || !level) throw new RangeError("unknown kind or level of a note");
+  const text = readText(reader);
+  const [job, worker] = [readText(reader), readText(reader)];
+  const [queue, master] = [readText(reader), readText(reader)];
+  return { kind: "note", about, level, text, job, worker, queue, master };
 }
 
 function readJob(reader: ByteReader, number: number): ArchiveEvent {

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { encodeOutcomes } from "../../protocol/outcome-block.ts";
-import type { Archive, ArchiveEvent, JobsQuery } from "./archive.ts";
+import type { Archive, ArchiveEvent, JobsQuery, TimelineQuery } from "./archive.ts";
 import { archiveCases, jobEvent, outcome, type ArchiveUnderTest } from "./conformance.ts";
+import { noteEvent, timelineCases } from "./conformance-timeline.ts";
 import { MemoryArchive, MemoryArchiveDisk } from "./memory-archive.ts";
 import { openArchive } from "./sqlite-archive.ts";
 
@@ -29,7 +30,8 @@ describe.each([
   ["sqlite", sqlite],
   ["memory", memory],
 ])("an archive in %s", (name, make) => {
-  test.each(archiveCases.map((each) => [each.name, each] as const))("%s", async (title, each) => {
+  const cases = [...archiveCases, ...timelineCases];
+  test.each(cases.map((each) => [each.name, each] as const))("%s", async (title, each) => {
     // Nothing calls `commit` on this one by itself.
     if (name === "memory" && title.startsWith("R2: the watermark is said")) {
       await each.run({ open: async () => new MemoryArchive() });
@@ -42,13 +44,15 @@ describe.each([
 type Step =
   | { kind: "batch"; events: ArchiveEvent[] }
   | { kind: "reopen" }
-  | { kind: "prune"; bytesMax: number }
+  | { kind: "prune"; bytesMax: number; rowsMax?: number }
   | { kind: "jobs"; query: JobsQuery }
   | { kind: "results"; job: number; from: number; count: number; bytesMax: number }
   | { kind: "task"; job: number; task: number }
   | { kind: "inputs"; job: number; first: number; count: number }
   | { kind: "blocks"; job: number; index: number; bytesMax: number }
-  | { kind: "ended"; job: number; limit: number };
+  | { kind: "ended"; job: number; limit: number }
+  | { kind: "span"; index: number; limit: number }
+  | { kind: "timeline"; query: TimelineQuery };
 
 const queues = ["film", "night"];
 const states = ["succeeded", "failed", "cancelled"] as const;
@@ -197,6 +201,7 @@ class Scenario {
       const rest = { started: code, micros: code * 3, logBytes: n, attempt: 1 };
       return [{ kind: "attempt", job: number, task: one, ...more, ...rest }];
     }
+    if (seed.what === 5) return [noteEvent(`w${code}`)];
     const fresh = tasks.filter((each) => !state.done.has(each));
     for (const each of fresh) state.done.add(each);
     const items = fresh.map((each) => ({ ...outcome(each), value, code }));
@@ -208,6 +213,13 @@ class Scenario {
 /** Asked at the end, so that nothing that went wrong on the way stays unseen. */
 function allQuestions(): Step[] {
   const steps: Step[] = [{ kind: "prune", bytesMax: 1e9 }];
+  const is = { kind: "is", field: "worker", values: ["w1", "w32"] } as const;
+  for (const terms of [[], [{ ...is, not: false }], [{ ...is, not: true }]]) {
+    steps.push({ kind: "timeline", query: { limit: 7, terms } });
+    steps.push({ kind: "timeline", query: { limit: 500, terms } });
+  }
+  for (const index of [0, 5, 20]) steps.push({ kind: "span", index, limit: index === 0 ? 500 : 3 });
+  steps.push({ kind: "prune", bytesMax: 1e9, rowsMax: 5 }, { kind: "span", index: 0, limit: 500 });
   for (let each = 1; each <= jobsMax; each++) {
     for (const far of farTasks) steps.push({ kind: "task", job: each, task: far });
     for (const from of [0, 250, 131_000, 9_999_000]) {
@@ -244,6 +256,10 @@ async function ask(archive: Archive, step: Step): Promise<unknown> {
       return archive.inputs(step.job, step.first, step.count);
     case "blocks":
       return archive.blocks(step.job, { index: step.index, n: 1 }, step.bytesMax);
+    case "span":
+      return archive.timelineAfter({ index: step.index, n: 1 }, step.limit);
+    case "timeline":
+      return archive.timeline(step.query);
     case "ended":
       return archive.endedTasks(step.job, { states: ["failed", "cancelled"], limit: step.limit });
     default:

@@ -23,6 +23,8 @@ import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import type { StoreTrouble } from "./trouble.ts";
+import type { Said } from "./timeline-words.ts";
+import type { EventKind } from "../../protocol/event.ts";
 
 export type FinalState = "succeeded" | "failed" | "cancelled";
 /** Labels of a job: name → value. */
@@ -36,7 +38,8 @@ export type ArchiveEvent =
   | OutcomesRecorded
   | AttemptEnded
   | JobEnded
-  | JobRetired;
+  | JobRetired
+  | Noted;
 
 export interface JobCreated {
   readonly kind: "job";
@@ -96,6 +99,12 @@ export interface JobEnded {
 export interface JobRetired {
   readonly kind: "retired";
   readonly job: JobNumber;
+}
+
+/** A row of the timeline that follows from nothing else here: see docs/events.md. */
+export interface Noted extends Omit<Said, "kind"> {
+  readonly kind: "note";
+  readonly about: EventKind;
 }
 
 // ── what is read ─────────────────────────────────────────────────────────────────────────
@@ -194,7 +203,54 @@ export interface JobsPage {
   readonly total: number;
 }
 
+/** `n` counts the rows of a batch from 1. */
+export interface TimelineRow extends Position, Said {
+  readonly wall: number;
+}
+
+/** A term of a filter; `job` is the beginning of an id. */
+export type TimelineTerm =
+  | {
+      readonly kind: "is";
+      readonly field: string;
+      readonly not: boolean;
+      readonly values: readonly string[];
+    }
+  | {
+      /** Of `at`: later or earlier than a wall clock time. */
+      readonly kind: "after" | "before";
+      readonly field: string;
+      readonly not: boolean;
+      readonly at: number;
+    };
+
+export interface TimelineQuery {
+  /** Rows before this position only. */
+  readonly before?: Position;
+  readonly limit: number;
+  readonly terms: readonly TimelineTerm[];
+}
+
+export interface TimelinePage {
+  /** Newest first. */
+  readonly rows: readonly TimelineRow[];
+  /** Of all that fit the query, wherever the page begins. */
+  readonly total: number;
+  readonly floor: Position;
+}
+
+export interface TimelineSpan {
+  /** Oldest first. */
+  readonly rows: readonly TimelineRow[];
+  /** All rows up to here were given, or are missing. */
+  readonly through: Position;
+  /** Rows up to here may be missing. */
+  readonly floor: Position;
+}
+
 export interface PruneQuery {
+  /** Rows of the timeline of either sort: the oldest go until there are no more. */
+  readonly rowsMax?: number;
   /** Retired jobs that ended before this (wall clock) go. */
   readonly endedBefore?: number;
   /** Then the retired jobs that ended first go, until the archive holds no more than this. */
@@ -248,6 +304,9 @@ export interface Archive {
   spans(job: JobNumber, query: SpansQuery): Promise<Spans>;
   codes(job: JobNumber, count: number): Promise<Uint8Array>;
   errors(job: JobNumber, lookMax: number): Promise<ErrorGroups>;
+  /** Rows after a position, at most so many. */
+  timelineAfter(after: Position, limit: number): Promise<TimelineSpan>;
+  timeline(query: TimelineQuery): Promise<TimelinePage>;
   /** By number, or by id or the beginning of one: all that fit, at most 11. */
   job(ref: JobNumber | string): Promise<readonly JobRow[]>;
   jobs(query: JobsQuery): Promise<JobsPage>;

@@ -12,6 +12,8 @@ import { archiveLimits, type Archive, type ArchiveEvent, type ArchiveUsage } fro
 import type { EndedTasks, EndedTasksQuery, IndexRange, InputLines, JobRow } from "./archive.ts";
 import type { JobsPage, JobsQuery, Pruned, PruneQuery, RecordedBlock } from "./archive.ts";
 import type { AttemptRecord, ResultsPage, ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
+import type { TimelinePage, TimelineQuery, TimelineSpan } from "./archive.ts";
+import { MemoryTimeline, MemoryTimelineDisk } from "./memory-timeline.ts";
 import { checkNext } from "./order.ts";
 import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
 import type { EndRows, ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
@@ -19,6 +21,7 @@ import type { EndRows, ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 export class MemoryArchiveDisk {
   readonly log: (Added | IndexRange)[] = [];
   readonly pruned = new Set<number>();
+  readonly timeline = new MemoryTimelineDisk();
 }
 
 interface Job {
@@ -40,6 +43,7 @@ export class MemoryArchive implements Archive {
   readonly #attempts: { job: number; task: number; record: AttemptRecord }[] = [];
   readonly #listeners = new Set<(watermark: number) => void>();
   #blocks: Block[] = [];
+  readonly #timeline: MemoryTimeline;
   #uncommitted: (Added | IndexRange)[] = [];
   lacks: readonly IndexRange[] = [];
   added = 0;
@@ -51,6 +55,7 @@ export class MemoryArchive implements Archive {
   constructor(disk = new MemoryArchiveDisk(), { autoCommit = true } = {}) {
     this.#disk = disk;
     this.#autoCommit = autoCommit;
+    this.#timeline = new MemoryTimeline(disk.timeline, (job) => this.#jobs.get(job)?.row);
     for (const piece of disk.log) this.#apply(piece);
     for (const job of disk.pruned) this.#drop(job);
     this.watermark = this.added;
@@ -83,10 +88,16 @@ export class MemoryArchive implements Archive {
     if ("first" in piece) {
       this.lacks = [...this.lacks, piece];
       this.added = piece.last;
+      this.#timeline.skipped(piece.last);
       return;
     }
     this.added = piece.index;
-    for (const event of piece.events) this.#event(event, piece);
+    this.#timeline.begin(piece);
+    for (const event of piece.events) {
+      this.#event(event, piece);
+      this.#timeline.event(event);
+    }
+    this.#timeline.end();
   }
 
   #event(event: ArchiveEvent, { index, wall }: Added): void {
@@ -127,6 +138,8 @@ export class MemoryArchive implements Archive {
         if (job) job.row = { ...job.row, retired: true };
         return;
       }
+      case "note":
+        return; // a row of the timeline and nothing else
       default:
         event satisfies never;
     }
@@ -241,6 +254,14 @@ export class MemoryArchive implements Archive {
     };
   }
 
+  async timelineAfter(after: Position, limit: number): Promise<TimelineSpan> {
+    return this.#timeline.after(after, limit, this.added);
+  }
+
+  async timeline(query: TimelineQuery): Promise<TimelinePage> {
+    return this.#timeline.page(query);
+  }
+
   async job(ref: number | string): Promise<readonly JobRow[]> {
     return [...this.#jobs.values()]
       .map(({ row }) => row)
@@ -260,7 +281,8 @@ export class MemoryArchive implements Archive {
     return { items: older.slice(0, limit), total: rows.length };
   }
 
-  async prune({ endedBefore, bytesMax }: PruneQuery): Promise<Pruned> {
+  async prune({ endedBefore, bytesMax, rowsMax }: PruneQuery): Promise<Pruned> {
+    if (rowsMax !== undefined) this.#timeline.prune(rowsMax);
     const pruned = { jobs: 0, bytes: 0 };
     const retired = [...this.#jobs.values()]
       .filter(({ row }) => row.retired)

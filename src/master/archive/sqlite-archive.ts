@@ -25,6 +25,9 @@ import type {
   ResultsPage,
   ResultsQuery,
   TaskRecord,
+  TimelinePage,
+  TimelineQuery,
+  TimelineSpan,
 } from "./archive.ts";
 import { checkNext } from "./order.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
@@ -230,6 +233,14 @@ class SqliteArchive implements Archive {
 
   errors(job: number, lookMax: number): Promise<ErrorGroups> {
     return this.#call("errors", { job, lookMax });
+  }
+
+  timelineAfter(after: Position, limit: number): Promise<TimelineSpan> {
+    return this.#call("timelineAfter", { after, limit });
+  }
+
+  timeline(query: TimelineQuery): Promise<TimelinePage> {
+    return this.#call("timeline", { query });
   }
 
   job(ref: number | string): Promise<readonly JobRow[]> {
