@@ -1,5 +1,6 @@
 // One master's archive on its disk: what was added, and how much of it is fsynced. A crash loses the rest.
 
+import { isDeepStrictEqual } from "node:util";
 import type { Archive, ArchiveEvent } from "../../src/master/archive/archive.ts";
 import { checkNext } from "../../src/master/archive/order.ts";
 import { endReason } from "../../src/protocol/model.ts";
@@ -9,6 +10,7 @@ import type { World } from "./world.ts";
 
 interface Added {
   readonly index: number;
+  readonly wall: number;
   readonly events: readonly ArchiveEvent[];
 }
 
@@ -25,10 +27,10 @@ export class SimArchive implements Pick<Archive, "add"> {
     this.#world = world;
   }
 
-  add(index: number, _wall: number, events: readonly ArchiveEvent[]): void {
+  add(index: number, wall: number, events: readonly ArchiveEvent[]): void {
     if (!checkNext(this.added, index)) return;
     this.added = index;
-    this.#log.push({ index, events: structuredClone(events) });
+    this.#log.push({ index, wall, events: structuredClone(events) });
     const life = this.#life;
     const { timeline, random } = this.#world;
     timeline.after(random.disk.float() * 300, "archive fsync", () => {
@@ -63,6 +65,15 @@ export class SimArchive implements Pick<Archive, "add"> {
     this.#life++;
     this.#log = this.#log.filter(({ index }) => index <= this.watermark);
     this.added = this.watermark;
+  }
+
+  /** The first index at which another archive was given something else; both are whole. */
+  differsAt(other: SimArchive): number | undefined {
+    const differs = (added: Added, at: number) => {
+      const theirs = other.#log[at];
+      return theirs !== undefined && !isDeepStrictEqual(added, theirs);
+    };
+    return this.#log.find(differs)?.index;
   }
 
   *events(): Generator<ArchiveEvent> {

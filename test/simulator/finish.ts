@@ -108,6 +108,12 @@ export function finalChecks(world: World): void {
   );
   world.check(whole.length > 0, "P1: no archive is whole in the end");
   for (const { disk } of whole) checkClients(world, disk.archive);
+  // T1 of docs/events.md: rows are made of what an archive is given, which is the same on every master.
+  const [first, ...others] = whole.map(({ disk }) => disk.archive);
+  for (const other of others) {
+    const at = first?.differsAt(other);
+    world.check(at === undefined, `T1: two archives were given different things at ${at}`);
+  }
 }
 
 function checkClients(world: World, archive: SimArchive): void {

@@ -20,7 +20,7 @@ const pageRows = 500;
 const tickMs = 1_000;
 /** Between two pushes, and as much longer as there are readers. */
 const pushMs = 100;
-const pushMsPerViewer = 0.5;
+const pushMsPerViewer = 0.2;
 /** Readers that are written to before other work passes. */
 const slice = 50;
 

@@ -224,3 +224,27 @@ function tinyDisk(): string | undefined {
     return undefined; // no right to mount in this container
   }
 }
+
+test("an archive of layout 1 goes on as layout 2: its timeline begins where it was", async () => {
+  const before = await openArchive({ path, journalId });
+  before.add(1, 5, [jobEvent(1), jobEvent(2)]);
+  before.add(2, 5, [outcomesEvent(1, 0, [outcome(0)])]);
+  await before.flush();
+  await before[Symbol.asyncDispose]();
+  const db = new DatabaseSync(path);
+  db.exec("DROP TABLE timeline; ALTER TABLE jobs DROP COLUMN failures");
+  db.exec("DELETE FROM meta WHERE key LIKE 'timeline%'; PRAGMA user_version = 1");
+  db.close();
+  const archive = await open();
+  expect(archive.added).toBe(2);
+  expect(await archive.timeline({ limit: 9, terms: [] })).toEqual({
+    rows: [],
+    total: 0,
+    floor: { index: 3, n: 0 },
+  });
+  expect((await archive.jobs({ limit: 9 })).total).toBe(2);
+  archive.add(3, 6, [{ kind: "jobEnded", job: 1, state: "succeeded", json: '{"tasks":1}' }]);
+  const { rows } = await archive.timelineAfter({ index: 3, n: 0 }, 9);
+  expect(rows.map(({ text }) => text)).toEqual(["Job 0000000000000001 succeeded: 1 task"]);
+  expect((await archive.jobs({ limit: 9, state: "succeeded" })).total).toBe(1);
+});
