@@ -10,6 +10,7 @@ import { exitCodes } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { plainText, styleFor, widthOf } from "./style.ts";
 import type { Style, StyleFlags } from "./style.ts";
+import { TerminalText } from "./terminal-text.ts";
 
 export interface CliFlags extends StyleFlags {
   readonly debug: boolean;
@@ -27,6 +28,7 @@ export class Cli {
   readonly err: Style;
   exitCode: number = exitCodes.ok;
   #line = "";
+  readonly #filters = { stdout: new TerminalText(), stderr: new TerminalText() };
   readonly #connections: Connection[] = [];
 
   constructor(io: Io, flags: CliFlags) {
@@ -56,6 +58,12 @@ export class Cli {
   /** Bytes to stderr, as they are. */
   raw(data: string | Uint8Array): boolean {
     return this.#above(() => this.io.stderr.write(data));
+  }
+
+  /** What a task printed: as it is, unless a terminal would obey it. */
+  output(stream: "stdout" | "stderr", bytes: Uint8Array): boolean {
+    const safe = this.io[stream].isTTY ? this.#filters[stream].push(bytes) : bytes;
+    return stream === "stdout" ? this.print(safe) : this.raw(safe);
   }
 
   /** One document: what --json prints. */

@@ -115,8 +115,8 @@ export async function writeRecord(
   { stream, bytes }: { readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array },
   cli: Cli,
 ): Promise<void> {
-  const room = stream === "stdout" ? cli.print(bytes) : cli.raw(bytes);
-  if (!room) await (stream === "stdout" ? cli.io.stdout : cli.io.stderr).drained();
+  if (!cli.output(stream, bytes))
+    await (stream === "stdout" ? cli.io.stdout : cli.io.stderr).drained();
 }
 
 async function sayWhy(

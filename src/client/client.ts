@@ -2,7 +2,7 @@
 // of task definitions, bundles or processes: that is the SDK's.
 
 import type { z } from "zod";
-import type { LogRecord } from "../protocol/log-record.ts";
+import type { FoundRecord } from "../protocol/log-record.ts";
 import type { routes } from "../protocol/routes.ts";
 import type { SubmitInput } from "../protocol/job-spec.ts";
 import type {
@@ -11,6 +11,7 @@ import type {
   MastersView,
   QueueView,
   StatusView,
+  JobLogsView,
   TaskDetailView,
   TaskView,
   versionSchema,
@@ -96,6 +97,12 @@ export interface LogsOptions extends CallOptions {
   /** Byte of the stored records to begin at: the end of one record is the start of the next. */
   readonly from?: number | undefined;
   readonly follow?: boolean | undefined;
+  /** Only lines that contain this text. */
+  readonly grep?: string | undefined;
+  /** Only the last lines. */
+  readonly tail?: number | undefined;
+  /** Only what was printed at this wall time of the worker, or later. */
+  readonly since?: number | undefined;
 }
 
 /**
@@ -149,7 +156,13 @@ export interface Client {
     job: string,
     task: number,
     options?: LogsOptions,
-  ): AsyncGenerator<LogRecord, void, undefined>;
+  ): AsyncGenerator<FoundRecord, void, undefined>;
+  /** Lines of all attempts of a job, merged by time: a page. */
+  jobLogs(
+    job: string,
+    query?: Partial<Query<"jobLogs">>,
+    options?: CallOptions,
+  ): Promise<JobLogsView>;
   /** Stores bytes under their SHA-256 (64 lower-case hex digits). */
   putPayload(hash: string, bytes: Uint8Array, options?: CallOptions): Promise<void>;
   /** Stored bytes, all or a range of them. */
@@ -261,6 +274,8 @@ function readCalls(ask: Ask) {
       const { waitMs } = options;
       return ask("job", { params: { job }, query: { wait: waitMs }, waitMs }, options);
     },
+    jobLogs: (job, query, options) =>
+      ask("jobLogs", { params: { job }, query: text(query) }, options),
     tasks: (job, query, options) => ask("tasks", { params: { job }, query: text(query) }, options),
     task: (job, task, options) => ask("task", { params: { job, task } }, options),
     why: (job, task, options) => ask("why", { params: { job, task } }, options),
@@ -390,10 +405,14 @@ function streamCalls(caller: Caller) {
       );
     },
     logs: (job, task, options = {}) => {
-      const query = { stream: "both", follow: options.follow ? "1" : "0" };
+      const { grep, since, tail: last } = options;
+      // Positions count both streams. What is looked for has positions of its own.
+      const searches = grep !== undefined || since !== undefined || last !== undefined;
+      const stream = searches ? (options.stream ?? "both") : "both";
+      const query = { stream, follow: options.follow ? "1" : "0", grep, since };
       return logRecords(
-        (from, attempt) =>
-          open(pathOf("logs", { job, task }, { ...query, from, attempt }), options, {
+        (from, attempt, tail) =>
+          open(pathOf("logs", { job, task }, { ...query, from, attempt, tail }), options, {
             accept: "application/octet-stream",
           }),
         options,

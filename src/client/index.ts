@@ -28,7 +28,7 @@ export { fetchTransport } from "./transport.ts";
 export type { Transport, TransportRequest, TransportResponse } from "./transport.ts";
 export { SkeinError } from "../protocol/errors.ts";
 export type { ErrorCode, ErrorDetails } from "../protocol/errors.ts";
-export type { LogRecord } from "../protocol/log-record.ts";
+export type { FoundRecord, LogRecord } from "../protocol/log-record.ts";
 export { decodeOutcomes, outcomeItem } from "../protocol/outcome-block.ts";
 export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
 export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
@@ -42,6 +42,8 @@ export type {
   StatusView,
   TaskDetailView,
   TaskView,
+  JobLogsView,
+  LogLineView,
   WhyView,
   WorkerView,
 } from "../protocol/views.ts";

@@ -27,6 +27,8 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   cancelTask: ["POST", "/v1/jobs/:job/tasks/:task/cancel"],
   why: ["GET", "/v1/jobs/:job/tasks/:task/why"],
   logs: ["GET", "/v1/jobs/:job/tasks/:task/logs"],
+  jobLogs: ["GET", "/v1/jobs/:job/logs"],
+  pushLogs: ["POST", "/v1/worker-logs"],
   putPayload: ["PUT", "/v1/payloads/:hash"],
   payload: ["GET", "/v1/payloads/:hash"],
   workers: ["GET", "/v1/workers"],

@@ -6,7 +6,7 @@
 
 import { SkeinError } from "../protocol/errors.ts";
 import { LogRecordReader } from "../protocol/log-record.ts";
-import type { LogRecord } from "../protocol/log-record.ts";
+import type { FoundRecord } from "../protocol/log-record.ts";
 import { formatPosition, RecordReader } from "../protocol/outcome-stream.ts";
 import type { OutcomeRecord } from "../protocol/outcome-stream.ts";
 import type { TransportResponse } from "./transport.ts";
@@ -124,37 +124,43 @@ export function lines(
  * always asked for, and what is not wanted is left out here.
  */
 export function logRecords(
-  open: (from: number, attempt: number | undefined) => Promise<TransportResponse>,
+  open: (
+    from: number,
+    attempt: number | undefined,
+    tail: number | undefined,
+  ) => Promise<TransportResponse>,
   options: StreamOptions & {
     readonly attempt?: number | undefined;
     readonly from?: number | undefined;
     readonly stream?: "stdout" | "stderr" | "both" | undefined;
+    readonly tail?: number | undefined;
   },
-): AsyncGenerator<LogRecord, void, undefined> {
+): AsyncGenerator<FoundRecord, void, undefined> {
   let from = options.from ?? 0;
   let attempt = options.attempt;
+  // What follows the first of the last lines is all that follows.
+  let tail = options.tail;
   const wanted = options.stream ?? "both";
   return resume({
     open: async () => {
-      const response = await open(from, attempt);
+      const response = await open(from, attempt, tail);
       // After a cut go on with the same attempt, not with one that began meanwhile.
       attempt ??= Number(response.header("skein-attempt")) || undefined;
       return response;
     },
     signal: options.signal,
     reader: () => {
-      const records = new LogRecordReader();
-      let pushed = 0;
-      const base = from;
+      const records = new LogRecordReader(from);
       return {
         *push(chunk) {
-          pushed += chunk.length;
           for (const record of records.push(chunk)) {
-            from += 5 + record.bytes.length;
-            if (wanted === "both" || record.stream === wanted) yield record;
+            from = record.end;
+            tail = undefined;
+            // What is missing is said, whatever is wanted.
+            if (record.missing || wanted === "both" || record.stream === wanted) yield record;
           }
         },
-        done: (properly) => properly && from - base === pushed,
+        done: (properly) => properly && records.idle,
       };
     },
   });

@@ -12,6 +12,7 @@ import type { Hub } from "./hub.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
+import type { KeptLogs } from "./logs/kept-logs.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import type { PeersView } from "./peers.ts";
 import type { PeerFiles } from "./peer-files.ts";
@@ -35,8 +36,11 @@ export interface Master {
   readonly files: PeerFiles;
   readonly hub: Hub;
   readonly sessions: Sessions;
+  /** From the workers that ran them. */
   readonly logs: LogRelay;
   readonly series: Series;
+  /** What workers have pushed. */
+  readonly keptLogs: KeptLogs;
   readonly log: Log;
   readonly startedWall: number;
   readonly settings: MasterSettings;

@@ -22,8 +22,12 @@ import type { DataDir } from "./data-dir.ts";
 import { ground } from "./ground.ts";
 import type { LoopIdentity } from "./loop-ports.ts";
 import { openHistory } from "./history/history.ts";
+import { KeptLogs } from "./logs/kept-logs.ts";
+import { openLogStore } from "./logs/log-store.ts";
+import type { LogStore } from "./logs/log-store.ts";
 import { PeerFiles } from "./peer-files.ts";
 import { servePeers } from "./peer-server.ts";
+import { otherMasters } from "./peer-wiring.ts";
 import { Retention } from "./retention.ts";
 import { serveSessions } from "./session-server.ts";
 import { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -112,7 +116,9 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   return { url, token: dir.token, closed: stopped.reason, stop, [Symbol.asyncDispose]: stop };
 }
 
-async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<Kept> {
+type KeptHere = Kept & { readonly logStore: LogStore };
+
+async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): Promise<KeptHere> {
   const { log } = options;
   const journalUrl = options.journalUrl ?? `sqlite:${dir.journal}`;
   const journal = opening.use(await openJournal(journalUrl));
@@ -138,13 +144,14 @@ async function openKept(options: MasterOptions, dir: DataDir, opening: Closer): 
     copySnapshot({ ...others, addresses: () => [...known, ...others.addresses()] });
   const keep = { dir: dir.own, journal, archive, history, log, copy, ...every };
   const snapshots = opening.use(new SnapshotKeeper(keep));
-  return { journal, archive, history, payloads, snapshots };
+  const logStore = opening.use(await openLogStore({ dir: join(dir.own, "logs"), log }));
+  return { journal, archive, history, payloads, snapshots, logStore };
 }
 
 async function createMaster(
   options: MasterOptions,
   dir: DataDir,
-  kept: Kept,
+  kept: KeptHere,
   halt: (why: Error) => void,
   opening: Closer,
 ): Promise<Wired & Master> {
@@ -182,13 +189,21 @@ async function createMaster(
   opening.defer(() => wired.absences.stop());
   opening.defer(() => wired.series.stop());
   opening.defer(() => wired.peers.stop("this master stops"));
-  const retention = new Retention({ loop: wired.loop, archive, payloads, clock: systemClock, log });
+  const clears = { loop: wired.loop, archive, payloads, logs: kept.logStore };
+  const retention = new Retention({ ...clears, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());
   opening.defer(() => wired.copies.stop());
   return {
     ...wired,
     files: new PeerFiles({ dir: dir.own, journalId: journal.journalId, archive }),
+    keptLogs: new KeptLogs({
+      store: kept.logStore,
+      token: dir.token,
+      others: () =>
+        wired.loop.peek((state) => otherMasters(state, identity.id, othersNamed(options, dir))),
+      log,
+    }),
     identity,
     version,
     token: dir.token,

@@ -62,3 +62,6 @@ export const peerFilePaths = {
 
 /** The name of the file in an answer: what a copy that was cut may go on with. */
 export const fileNameHeader = "skein-file";
+
+/** What a master keeps of logs, for another that is asked for them: `?ask=` a query of logs/log-calls.ts. */
+export const peerLogPaths = { bytes: "/v1/peer/logs", lines: "/v1/peer/log-lines" } as const;

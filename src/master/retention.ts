@@ -1,4 +1,4 @@
-// What leaves the disk in time: retired jobs from the archive, and stored payloads that no entry ever named.
+// What leaves the disk in time: retired jobs from the archive, old logs, and stored payloads that no entry ever named.
 // Payloads that entries named are freed by the core's own timers.
 
 import type { Clock } from "../lib/clock.ts";
@@ -7,12 +7,14 @@ import type { PayloadStore } from "../payloads/payload-store.ts";
 import { limits } from "../protocol/limits.ts";
 import type { Archive } from "./archive/archive.ts";
 import { ask, look } from "./context.ts";
+import type { LogStore } from "./logs/log-store.ts";
 import type { Loop } from "./loop.ts";
 
 export interface RetentionOptions {
   readonly loop: Loop;
   readonly archive: Archive;
   readonly payloads: PayloadStore;
+  readonly logs: Pick<LogStore, "prune">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -47,7 +49,7 @@ export class Retention {
   }
 
   async run(): Promise<void> {
-    const { archive, clock, log, loop } = this.#options;
+    const { archive, clock, log, logs, loop } = this.#options;
     const endedBefore = clock.wall() - limits.archiveMs;
     const pruned = await archive.prune({
       endedBefore,
@@ -55,6 +57,7 @@ export class Retention {
       rowsMax: limits.timelineKeptRows,
     });
     if (pruned.jobs > 0) log.info("the archive forgot old jobs", { ...pruned });
+    await logs.prune();
     if (loop.leads) await this.#freeOrphans();
   }
 

@@ -109,6 +109,22 @@ export const limits = {
   outcomeUnknownMs: 5_000,
   /** Captured output of one attempt. */
   logBytesMax: 64 * mib,
+  /** Workers push what attempts print to masters (docs/logs.md): this often, so much in one request, in a second. */
+  logPushMs: 200,
+  logPushBytesMax: 1 * mib,
+  logPushSecondBytes: 16 * mib,
+  /** Printed bytes and attempts that wait in a worker's memory to be pushed; the rest is read from its disk. */
+  logShipBytesMax: 8 * mib,
+  logShipAttemptsMax: 50_000,
+  /** Pushed bytes that wait for a master's disk; past it workers are told to come back. */
+  logIntakeBytesMax: 16 * mib,
+  /** What a master keeps of logs, in files of about this size. */
+  logsMs: 7 * 24 * 3_600_000,
+  logsBytesMax: 2_000 * mib,
+  logSegmentBytes: 64 * mib,
+  /** A longer line counts as several in searches. */
+  logLineBytesMax: 1 * mib,
+  logTailLinesMax: 10_000,
   /** An error as recorded in an outcome: message and stack are cut to this, and say so. */
   errorBytesMax: 8 * kib,
   /** A worker's spool of outcomes that no master has taken (W6). */
@@ -144,6 +160,8 @@ export const limits = {
   trimAnywayAt: 0.5,
   /** Journal or disk use at which submits are refused, dispatch slows, dispatch stops (J7). */
   refuseSubmitsAt: 0.8,
+  /** Logs give way first. */
+  refuseLogsAt: 0.7,
   slowDispatchAt: 0.8,
   stopDispatchAt: 0.9,
   /** Cancelled attempts get this long between the polite and the hard signal. */

@@ -4,10 +4,12 @@
 import { z } from "zod";
 import { hash, jobRef, milliseconds, name } from "./fields.ts";
 import { submitSchema } from "./job-spec.ts";
+import { limits } from "./limits.ts";
 import { pictureRoutes } from "./picture-routes.ts";
 import type { Route } from "./route.ts";
 import {
   eventSchema,
+  jobLogsSchema,
   jobSchema,
   mastersSchema,
   queueSchema,
@@ -192,9 +194,39 @@ export const routes = {
       stream: z.enum(["stdout", "stderr", "both"]).default("both"),
       from: z.coerce.number().int().min(0).default(0),
       follow: z.enum(["0", "1"]).default("0"),
+      /** Only lines that contain this text. */
+      grep: z.string().min(1).max(1_000).optional(),
+      /** Only the last lines. */
+      tail: z.coerce.number().int().min(0).max(limits.logTailLinesMax).optional(),
+      /** Only what was printed at this wall time (ms since 1970) of the worker, or later. */
+      since: z.coerce.number().min(0).optional(),
     }),
     /** Log records: see `log-record.ts`. */
     gives: ["application/octet-stream"],
+  },
+  jobLogs: {
+    method: "GET",
+    path: "/v1/jobs/:job/logs",
+    summary: "Lines that the attempts of a job printed, merged by time",
+    params: jobPath,
+    query: z.object({
+      ...pageQuery,
+      grep: z.string().min(1).max(1_000).optional(),
+      since: z.coerce.number().min(0).optional(),
+      stream: z.enum(["stdout", "stderr", "both"]).default("both"),
+    }),
+    answer: jobLogsSchema,
+  },
+  pushLogs: {
+    method: "POST",
+    path: "/v1/worker-logs",
+    summary: "Workers keep here what attempts print: see log-push.ts",
+    takes: ["application/octet-stream"],
+    answer: z.object({
+      pieces: z.int(),
+      /** The next body not before this time. */
+      afterMs: z.int(),
+    }),
   },
   putPayload: {
     method: "PUT",

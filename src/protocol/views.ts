@@ -80,6 +80,28 @@ export const taskSchema = z.object({
 });
 export type TaskView = z.infer<typeof taskSchema>;
 
+/** A line that an attempt printed. */
+export const logLineSchema = z.object({
+  /** Of the line, within its job: the same on every master. */
+  id: z.string(),
+  task: z.int(),
+  attempt: z.int(),
+  /** By its worker's clock. */
+  at: z.string(),
+  stream: z.enum(["stdout", "stderr"]),
+  /** Without its line end. What is no UTF-8 is U+FFFD. */
+  text: z.string(),
+});
+
+export const jobLogsSchema = z.object({
+  items: z.array(logLineSchema),
+  /** More may follow, even when `items` are few or none: what is looked through is bounded. */
+  nextCursor: z.string().nullable(),
+  /** Behind the last item, or where looking ended: what is printed later is asked for from here. */
+  cursor: z.string().nullable(),
+  partial: z.string().optional(),
+});
+
 export const taskDetailSchema = taskSchema.extend({
   attempts: z.array(attemptSchema),
   input: z.unknown().optional(),
@@ -111,6 +133,8 @@ export const whySchema = z.object({
   attempts: z.array(z.object({ attempt: z.int(), worker: z.string(), text: z.string() })),
 });
 export type WhyView = z.infer<typeof whySchema>;
+export type JobLogsView = z.infer<typeof jobLogsSchema>;
+export type LogLineView = z.infer<typeof logLineSchema>;
 
 export const workerSchema = z.object({
   id: z.string(),

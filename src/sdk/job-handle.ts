@@ -30,6 +30,10 @@ export interface LogOptions extends WaitOptions {
   readonly stream?: "stdout" | "stderr" | "both" | undefined;
   /** Go on until the attempt has ended. */
   readonly follow?: boolean | undefined;
+  /** Only lines that contain this text. */
+  readonly grep?: string | undefined;
+  /** Only the last lines. */
+  readonly tail?: number | undefined;
 }
 
 /** The longest time one request waits for a job's end. */

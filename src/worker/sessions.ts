@@ -89,6 +89,14 @@ export class Sessions {
       .map((master) => master.url);
   }
 
+  /** Addresses of the masters that answer: that of `first` before the others. */
+  openUrls(first: SessionNumber | undefined): string[] {
+    const others = [...this.#open].filter(([session]) => session !== first);
+    const leader = this.urlOf(first);
+    const urls = others.map(([, { url }]) => url);
+    return leader === undefined ? urls : [leader, ...urls];
+  }
+
   urlOf(session: SessionNumber | undefined): string | undefined {
     return session === undefined ? undefined : this.#open.get(session)?.url;
   }

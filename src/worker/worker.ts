@@ -17,7 +17,9 @@ import { Bundles } from "./bundles.ts";
 import { checkOptions } from "./check-options.ts";
 import { openExitPort } from "./exit-port.ts";
 import { Inputs } from "./inputs.ts";
+import { LogPush } from "./log-push.ts";
 import { LogRequests } from "./log-requests.ts";
+import { LogShipper } from "./log-shipper.ts";
 import { detectAmounts, Machine } from "./machine.ts";
 import { MasterHttp } from "./master-http.ts";
 import type { WorkerIdentity } from "./session.ts";
@@ -68,6 +70,8 @@ export interface RunningWorker extends AsyncDisposable {
 const stopMs = 3_000;
 /** Time in which a goodbye leaves the socket. */
 const goodbyeMs = 200;
+/** Time in which the last output is pushed to masters. */
+const lastOutputMs = 2_000;
 
 /**
  * Resolves when the worker is ready to dial; rejects when this data directory has a worker already.
@@ -129,6 +133,8 @@ class WorkerProcess implements RunningWorker {
   readonly #http: MasterHttp;
   readonly #executor: SlotExecutor;
   readonly #logs: LogRequests;
+  readonly #logPush: LogPush;
+  readonly #shipper: LogShipper;
   readonly #machine: Machine;
   /** Ends all requests to masters. */
   readonly #ending = new AbortController();
@@ -175,8 +181,11 @@ class WorkerProcess implements RunningWorker {
       send: (session, chunks) => this.#sessions.send(session, chunks),
       bufferedBytes: (session) => this.#sessions.bufferedBytes(session),
     });
+    this.#logPush = new LogPush(token);
+    this.#shipper = this.#createShipper();
     this.agent = this.#createAgent();
     this.#executor.killLeftovers();
+    void this.#shipper.start();
     void this.#machine.start();
     this.#sessions.start();
   }
@@ -191,6 +200,19 @@ class WorkerProcess implements RunningWorker {
       log,
       bundlePath: (hash) => bundles.path(hash),
       storeResult: (source) => storeResult(this.#http, source, signal),
+    });
+  }
+
+  #createShipper(): LogShipper {
+    const { dataDir, id, log } = this.#o;
+    return new LogShipper({
+      dataDir,
+      workerId: id,
+      logs: this.#executor.logs,
+      clock: systemClock,
+      log,
+      masters: () => this.#sessions.openUrls(this.agent.leader),
+      push: this.#logPush,
     });
   }
 
@@ -247,11 +269,13 @@ class WorkerProcess implements RunningWorker {
     this.#machine.stop();
     try {
       await this.#executor.close();
+      await this.#shipper.close(lastOutputMs);
       this.#sessions.dialNoMore();
       this.agent.goodbye(exit.reason);
       await delay(goodbyeMs);
       this.#sessions.stop(exit.reason);
       await this.#http[Symbol.asyncDispose]();
+      await this.#logPush[Symbol.asyncDispose]();
       await closeAll(this.#parts.opened);
     } catch (error) {
       log.error("the worker did not end cleanly", { error });

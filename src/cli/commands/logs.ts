@@ -7,8 +7,8 @@ import type { ClusterOptions } from "../connection.ts";
 import { usageError } from "../errors.ts";
 import { followTask, isMissing, printedNothing, writeRecord } from "../follow-task.ts";
 import type { TaskAddress } from "../follow-task.ts";
-import { count, plural, shortId } from "../format.ts";
-import { take } from "../lists.ts";
+import { shortId } from "../format.ts";
+import { showJobLines } from "../job-lines.ts";
 import { clusterOptions, described, taskArgument, wholeNumber } from "../options.ts";
 
 interface LogsOptions extends ClusterOptions {
@@ -16,6 +16,9 @@ interface LogsOptions extends ClusterOptions {
   readonly attempt?: number;
   readonly stdout?: boolean;
   readonly stderr?: boolean;
+  readonly grep?: string;
+  readonly tail?: number;
+  readonly since?: string;
   readonly limit: number;
 }
 
@@ -23,57 +26,85 @@ export function defineLogs(logs: Command, cli: Cli): void {
   described(logs, "What a task printed: its stdout on stdout, its stderr on stderr.", [
     "skein logs 4f2a -f",
     "skein logs 4f2a/17 --attempt 1",
-    "skein logs 4f2a/17 --stderr | grep -i warn",
+    "skein logs 4f2a --grep error --since 10m",
+    "skein logs 4f2a/17 --stderr --tail 20",
   ]);
   clusterOptions(
     logs
-      .argument("<job[/task]>", "of a job, all its tasks one after the other")
-      .option("-f, --follow", "go on until the task has ended")
+      .argument("<job[/task]>", "of a job: lines of all its tasks, by the time they were printed")
+      .option("-f, --follow", "go on until the task has ended, or the job")
       .option("--attempt <n>", "this attempt; the latest unless set", wholeNumber(1))
       .option("--stdout", "only what it wrote to stdout")
       .option("--stderr", "only what it wrote to stderr; comes on stdout")
-      .option("--limit <n>", "of a job, at most so many tasks", wholeNumber(1), 100),
+      .option("--grep <text>", "only lines that contain this text; no pattern, case counts")
+      .option("--tail <n>", "only the last lines", wholeNumber(0, 10_000))
+      .option("--since <time>", "only what was printed since: 90s, 10m, 2h, 1d, or a date and time")
+      .option("--limit <n>", "of a job, at most so many lines", wholeNumber(1), 100_000),
   ).action(async (text: string, options: LogsOptions) => {
+    const since = options.since === undefined ? undefined : timeOf(options.since, cli.io.now());
     const client = await cli.client(options);
     const { signal } = cli.io;
     const name = taskArgument(text);
-    if (name.task !== undefined)
-      return showOne(client, { job: name.job, task: name.task }, options, cli);
-    const job = await client.job(name.job, { signal });
-    if (job.tasks === 1) return showOne(client, { job: job.id, task: 0 }, options, cli);
-    const id = shortId(job.id);
-    if (options.follow) {
-      throw usageError(
-        `Job ${id} has ${plural(job.tasks, "task")}: only one can be followed.`,
-        `Write ${id}/NUMBER; \`skein task list ${id}\` shows them.`,
-      );
+    if (name.task !== undefined) {
+      return showOne(client, { job: name.job, task: name.task }, { ...options, since }, cli);
     }
-    await showAll(client, job.id, options, cli);
+    const job = await client.job(name.job, { signal });
+    if (job.tasks === 1) {
+      return showOne(client, { job: job.id, task: 0 }, { ...options, since }, cli);
+    }
+    const { attempt, follow = false, grep, limit, tail } = options;
+    const lines = { attempt, follow, grep, limit, tail, since, stream: streamOf(options) };
+    await showJobLines(client, job.id, lines, cli);
   });
+}
+
+type Wanted = Omit<LogsOptions, "since"> & { readonly since: number | undefined };
+
+const units: Readonly<Record<string, number>> = {
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
+
+/** Milliseconds since 1970 of "10m" ago, or of a date. */
+function timeOf(text: string, now: number): number {
+  const [, number, unit = ""] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  if (number !== undefined) return now - Number(number) * (units[unit] ?? 0);
+  const time = Date.parse(text);
+  if (!Number.isNaN(time) && /^\d{4}-/.test(text)) return time;
+  throw usageError(`"${text}" is no time.`, "Write 90s, 10m, 2h, 1d, or 2026-11-21T08:00:00Z.");
+}
+
+type Stream = "stdout" | "stderr" | "both";
+
+function streamOf({ stdout, stderr }: Pick<LogsOptions, "stdout" | "stderr">): Stream {
+  return stdout === stderr ? "both" : stdout ? "stdout" : "stderr";
 }
 
 /** Returns false when there was nothing. */
 async function show(
   client: Client,
   { job, task }: TaskAddress,
-  options: LogsOptions & { readonly head?: string },
+  options: Wanted,
   cli: Cli,
 ): Promise<boolean> {
   const { signal } = cli.io;
-  const { attempt, follow = false, head } = options;
-  const one = options.stdout === options.stderr ? undefined : options.stdout ? "stdout" : "stderr";
-  if (follow && attempt === undefined && one === undefined) {
+  const { attempt, follow = false, grep, tail, since } = options;
+  const stream = streamOf(options);
+  const searches = grep !== undefined || tail !== undefined || since !== undefined;
+  if (follow && attempt === undefined && stream === "both" && !searches) {
     await followTask(client, { job, task }, cli, signal);
     return true;
   }
-  const stream = one ?? "both";
   let some = false;
   try {
-    for await (const record of client.logs(job, task, { attempt, follow, stream, signal })) {
-      if (!some && head !== undefined) cli.say(cli.err.dim(head));
+    const wanted = { attempt, follow, stream, signal, grep, tail, since } as const;
+    for await (const record of client.logs(job, task, wanted)) {
       some = true;
-      // What was asked for alone is data, whichever stream it was.
-      await writeRecord(one === undefined ? record : { ...record, stream: "stdout" }, cli);
+      // What was asked for alone is data, whichever stream it was; what is missing is none.
+      const asData = stream !== "both" && !record.missing;
+      await writeRecord(asData ? { ...record, stream: "stdout" } : record, cli);
     }
   } catch (error) {
     if (!isMissing(error) || !(await printedNothing(client, { job, task }, attempt, signal))) {
@@ -86,24 +117,13 @@ async function show(
 async function showOne(
   client: Client,
   address: TaskAddress,
-  options: LogsOptions,
+  options: Wanted,
   cli: Cli,
 ): Promise<void> {
   if (await show(client, address, options, cli)) return;
-  cli.say(cli.err.dim(`${shortId(address.job)}/${address.task} printed nothing.`));
-}
-
-/** Each task's output under a head of its own, as `tail` does with files. */
-async function showAll(client: Client, job: string, options: LogsOptions, cli: Cli): Promise<void> {
-  const { signal } = cli.io;
-  const page = await take(options.limit, (part) => client.tasks(job, part, { signal }));
-  let shown = 0;
-  for (const { task, attempt } of page.items) {
-    const head = `==> ${shortId(job)}/${task} <==`;
-    if (attempt > 0 && (await show(client, { job, task }, { ...options, head }, cli))) shown++;
-  }
-  const part = page.items.length < page.total ? " --limit takes more." : "";
-  if (shown > 0 && part === "") return;
-  const looked = `of the first ${count(page.items.length)} of ${plural(page.total, "task")}`;
-  cli.say(cli.err.dim(`${count(shown)} ${looked} printed something.${part}`));
+  const { grep, tail, since } = options;
+  const searches = grep !== undefined || tail !== undefined || since !== undefined;
+  const what = searches ? "no line fits" : "printed nothing";
+  const name = `${shortId(address.job)}/${address.task}`;
+  cli.say(cli.err.dim(searches ? `${name}: ${what}.` : `${name} ${what}.`));
 }

@@ -26,6 +26,8 @@ import type { LeadershipView, Master, Usage } from "../context.ts";
 import type { Standby } from "../peers.ts";
 import type { LoopIdentity } from "../loop-ports.ts";
 import type { Kept, Wired } from "../wiring.ts";
+import { InlineLogs } from "../logs/inline-logs.fixture.ts";
+import { KeptLogs } from "../logs/kept-logs.ts";
 import { PeerFiles } from "../peer-files.ts";
 import { wire } from "../wiring.ts";
 import { createApi } from "./api.ts";
@@ -53,6 +55,8 @@ export interface Asked {
 
 export interface Others {
   live: Standby[];
+  /** Where they listen. */
+  addresses?: string[];
   newsAgeMs: number;
   /** Whom the lead was given to. */
   readonly stepsDown: (string | null)[];
@@ -117,6 +121,12 @@ export class ApiWorld {
       leadership,
       peers: { followed() {}, appended() {}, live: () => others.live },
       files: new PeerFiles({ dir: folder, journalId: journal.journalId, archive }),
+      keptLogs: new KeptLogs({
+        store: new InlineLogs(join(folder, "logs")),
+        token,
+        others: () => others.addresses ?? [],
+        log,
+      }),
       identity,
       version: "0.0.0",
       token,
@@ -152,6 +162,7 @@ export class ApiWorld {
     this.master.sessions.stop();
     this.master.loop.stop();
     this.stopMaster();
+    await this.master.keptLogs.store[Symbol.asyncDispose]();
     await rm(this.#folder, { recursive: true });
   }
 

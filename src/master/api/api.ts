@@ -23,6 +23,7 @@ import { errors } from "./error-groups.ts";
 import { graph } from "./job-graph.ts";
 import { events } from "./events.ts";
 import { EventStreams } from "./event-streams.ts";
+import { jobLogs } from "./job-logs.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { masters, stepDown } from "./masters.ts";
@@ -30,9 +31,11 @@ import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { Overview, overview, series } from "./overview.ts";
 import { payload, putPayload } from "./payloads.ts";
+import { bindPeerLogRoutes } from "./peer-log-routes.ts";
 import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
+import { pushLogs } from "./push-logs.ts";
 import { queues, setQueue } from "./queues.ts";
 import { Reads } from "./reads.ts";
 import { results } from "./results.ts";
@@ -83,6 +86,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
   bindPeerRoutes(app, context);
+  bindPeerLogRoutes(app, context);
   const { server } = app;
   return {
     server,
@@ -157,6 +161,8 @@ function createHandlers(version_: string): Handlers {
     cancelTask,
     why,
     logs,
+    jobLogs,
+    pushLogs,
     putPayload,
     payload,
     workers,

@@ -44,7 +44,7 @@ export interface Call<Name extends RouteName> {
 }
 
 /** Routes whose body is more than one JSON object. */
-export const rawRoutes = ["submit", "part", "putPayload"] as const;
+export const rawRoutes = ["submit", "part", "putPayload", "pushLogs"] as const;
 export type RawRoute = (typeof rawRoutes)[number];
 
 /** The handler has answered on the raw response. */

@@ -4,30 +4,56 @@
 //   AL1  Writes are batched: while one is under way, what comes is the next one.
 //   AL2  Past the limit one record says that the log was cut, and nothing follows it (P8).
 //   AL3  What waits to be written is bounded: past it slots are not read (`behind`).
+//   AL4  What is on the disk, and only that, is handed on to be pushed to masters (docs/logs.md).
 
 import { statSync } from "node:fs";
 import { appendFile, mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { systemClock, type Clock } from "../../lib/clock.ts";
 import type { Log } from "../../lib/log.ts";
 import { jobIdPattern, type JobId, type TaskNumber } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
-import { encodeLogRecord, type LogRecord } from "../../protocol/log-record.ts";
+import { recordBytesMax } from "../../protocol/log-push.ts";
+import { encodeLogRecord, encodeLogTime, type LogRecord } from "../../protocol/log-record.ts";
 
 const writesMax = 8;
 const pendingBytesMax = 8 * 1_024 * 1_024;
 
+/** Finer than this it is not marked when something was printed. */
+const markMs = 50;
+
+/** Where a log is. */
+export interface AttemptAddress {
+  readonly job: JobId;
+  readonly task: TaskNumber;
+  readonly attempt: number;
+}
+
+/** Hears of what is on the disk. */
+export interface LogSink {
+  /** Whole records, at this position. */
+  written(address: AttemptAddress, from: number, bytes: Uint8Array): void;
+  /** Nothing more comes of a log that had something. */
+  ended(address: AttemptAddress): void;
+}
+
 export interface AttemptLogsOptions {
   readonly dataDir: string;
+  readonly clock?: Pick<Clock, "wall">;
   readonly log: Log;
   readonly bytesMax?: number;
 }
 
 /** A log that is being written. */
 interface OpenLog {
+  readonly address: AttemptAddress;
   readonly key: string;
   readonly file: string;
   pending: Uint8Array[];
   writing: boolean;
+  /** Position of the end of the file. */
+  written: number;
+  markedAt: number;
   bytes: number;
   cut: boolean;
   ended: boolean;
@@ -44,10 +70,16 @@ export class AttemptLogs {
   #onCaughtUp: (() => void)[] = [];
   #onIdle: (() => void)[] = [];
   #failed = false;
+  #sink: LogSink | undefined;
 
   constructor(options: AttemptLogsOptions) {
     this.#options = options;
     this.#bytesMax = options.bytesMax ?? limits.logBytesMax;
+  }
+
+  /** Everything from here on is told to it. */
+  tell(sink: LogSink): void {
+    this.#sink = sink;
   }
 
   get folder(): string {
@@ -67,7 +99,11 @@ export class AttemptLogs {
     if (!open || open.cut) return 0;
     const kept = record.bytes.subarray(0, Math.max(0, this.#bytesMax - open.bytes));
     open.bytes += kept.length;
-    if (kept.length > 0) this.#push(open, encodeLogRecord(record.stream, kept));
+    if (kept.length > 0) this.#mark(open);
+    for (let from = 0; from < kept.length; from += recordBytesMax) {
+      const part = kept.subarray(from, from + recordBytesMax);
+      this.#push(open, encodeLogRecord(record.stream, part));
+    }
     if (kept.length < record.bytes.length) {
       open.cut = true;
       const text = `\n[skein] the output was cut here: an attempt's log holds ${this.#bytesMax} bytes\n`;
@@ -136,9 +172,27 @@ export class AttemptLogs {
     // It has a size when a process prints after its attempt has ended.
     const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
     const cut = bytes >= this.#bytesMax;
-    const open: OpenLog = { key, file, pending: [], writing: false, bytes, cut, ended: false };
+    const open: OpenLog = {
+      address: { job, task, attempt },
+      key,
+      file,
+      pending: [],
+      writing: false,
+      written: bytes,
+      markedAt: 0,
+      bytes,
+      cut,
+      ended: false,
+    };
     this.#open.set(key, open);
     return open;
+  }
+
+  #mark(open: OpenLog): void {
+    const wall = (this.#options.clock ?? systemClock).wall();
+    if (Math.abs(wall - open.markedAt) < markMs) return;
+    open.markedAt = wall;
+    this.#push(open, encodeLogTime(wall));
   }
 
   #push(open: OpenLog, bytes: Uint8Array): void {
@@ -164,6 +218,8 @@ export class AttemptLogs {
     try {
       if (bytes) await appendTo(open.file, bytes);
       this.#failed = false;
+      if (bytes) this.#sink?.written(open.address, open.written, bytes);
+      open.written += bytes?.length ?? 0;
     } catch (error) {
       if (!this.#failed) {
         this.#options.log.error("output of tasks cannot be written and is lost; look at the disk", {
@@ -186,7 +242,9 @@ export class AttemptLogs {
   }
 
   #settle(open: OpenLog): void {
-    if (open.ended && !open.writing && open.pending.length === 0) this.#open.delete(open.key);
+    if (!open.ended || open.writing || open.pending.length > 0) return;
+    this.#open.delete(open.key);
+    this.#sink?.ended(open.address);
   }
 
   #notify(key: string): void {

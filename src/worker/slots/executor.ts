@@ -35,6 +35,7 @@ export interface ExecutorOptions {
 type Waits = (job: JobId, task: TaskNumber, attempt: number) => boolean;
 
 export interface SlotExecutor extends Executor {
+  readonly logs: AttemptLogs;
   /** Kills what a predecessor in this data directory left; to be called before the first start. */
   killLeftovers(): number;
   /**
@@ -80,6 +81,10 @@ class ProcessExecutor implements SlotExecutor {
     this.#retention = setInterval(() => void this.#removeOldLogs(), retentionMs);
     this.#retention.unref();
     void this.#removeOldLogs();
+  }
+
+  get logs(): AttemptLogs {
+    return this.#support.logs;
   }
 
   start(job: JobDescriptor, id: number, handlers: SlotHandlers): Slot {

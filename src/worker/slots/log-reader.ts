@@ -51,7 +51,7 @@ class LogRead {
   readonly #query: LogQuery;
   readonly #onPart: (part: LogPart) => void | Promise<void>;
   readonly #options: LogReaderOptions;
-  readonly #records = new LogRecordReader();
+  readonly #records: LogRecordReader;
   /** Read up to here; handed over up to `#told`. */
   #position: number;
   #told: number;
@@ -70,6 +70,7 @@ class LogRead {
     this.#onPart = onPart;
     this.#options = options;
     this.#position = this.#told = query.from;
+    this.#records = new LogRecordReader(query.from);
   }
 
   stop(): void {
@@ -141,7 +142,7 @@ class LogRead {
       return;
     }
     const records = this.#records.push(bytes);
-    for (const record of records) this.#told += 5 + record.bytes.length;
+    this.#told = this.#records.position;
     const wanted = records.filter((record) => record.stream === stream);
     if (wanted.length === 0) return;
     const kept = Buffer.concat(wanted.map((record) => encodeLogRecord(stream, record.bytes)));
