@@ -23,7 +23,7 @@ export interface LogPiece {
   readonly bytes: Uint8Array;
 }
 
-/** One piece holds at most this, so that many logs have their part of a body. */
+/** Where many logs wait one piece holds at most this, so that each has its part of a body. */
 export const pieceBytesMax = 256 * 1024;
 /** One record, as a worker writes them: a piece can always end at one. */
 export const recordBytesMax = 64 * 1024;

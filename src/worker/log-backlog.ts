@@ -126,10 +126,12 @@ export class LogBacklog implements LogSink {
     const pieces: Uint8Array[] = [];
     const done: (() => void)[] = [];
     let room: number = limits.logPushBytesMax;
+    // A few logs that print much share a body, so that it is a full one.
+    const share = Math.max(pieceBytesMax, Math.floor(room / this.#waiting.size) - 128);
     for (const [key, log] of [...firsts(this.#waiting)]) {
       const head = pieceBytes({ job: log.address.job, bytes: new Uint8Array(0) });
       if (room < head + recordBytesMax + logHeadBytes) break;
-      const cut = await this.#cut(log, Math.min(pieceBytesMax, room - head));
+      const cut = await this.#cut(log, Math.min(share, room - head));
       if (!cut) {
         this.#forget(key, log);
         continue;

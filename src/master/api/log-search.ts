@@ -62,6 +62,10 @@ export class LogSearch implements LogBody {
   /** What was there when the reader came has been seen: the last lines of it are known, and what follows is live. */
   async caughtUp(): Promise<void> {
     if (!this.#collecting) return;
+    // A line that has no end yet is one of the last: it comes when it has.
+    const { stream, tail = 0 } = this.#wish;
+    const halves = this.#cutter.openStreams.filter((one) => stream === "both" || one === stream);
+    while (this.#kept.length > Math.max(0, tail - halves.length)) this.#dropFirst();
     this.#collecting = false;
     const out: Uint8Array[] = [];
     const position = this.#kept[0]?.end ?? this.#reader.position;

@@ -39,6 +39,11 @@ export class LineCutter {
     return this.#halves.size > 0;
   }
 
+  /** Which streams are in one. */
+  get openStreams(): readonly Stream[] {
+    return [...this.#halves.keys()];
+  }
+
   push(record: FoundRecord): Line[] {
     const lines: Line[] = [];
     let rest = record.bytes;
