@@ -197,13 +197,7 @@ async function createMaster(
   return {
     ...wired,
     files: new PeerFiles({ dir: dir.own, journalId: journal.journalId, archive }),
-    keptLogs: new KeptLogs({
-      store: kept.logStore,
-      token: dir.token,
-      others: () =>
-        wired.loop.peek((state) => otherMasters(state, identity.id, othersNamed(options, dir))),
-      log,
-    }),
+    keptLogs: keptLogs(options, dir, kept.logStore, wired),
     identity,
     version,
     token: dir.token,
@@ -218,6 +212,16 @@ async function createMaster(
     },
     usage: () => usage.usage,
   };
+}
+
+function keptLogs(options: MasterOptions, dir: DataDir, store: LogStore, { loop }: Wired) {
+  const own = options.id ?? defaultId;
+  return new KeptLogs({
+    store,
+    token: dir.token,
+    others: () => loop.peek((state) => otherMasters(state, own, othersNamed(options, dir))),
+    log: options.log,
+  });
 }
 
 /** Masters that this one was told of, and those that have left an address in the same directory. */
