@@ -155,7 +155,7 @@ describe("job list", () => {
       nextCursor: null,
     });
     const { query, token } = cluster.requests[0] ?? {};
-    expect(Object.fromEntries(query ?? [])).toEqual({ limit: "2", state: "running" });
+    expect(Object.fromEntries(query ?? [])).toEqual({ limit: "2", filter: "state:running" });
     expect(token).toBe("Bearer secret");
   });
 
@@ -423,7 +423,7 @@ describe("why", () => {
       ",
       }
     `);
-    expect(cluster.requests[1]?.query.get("state")).toBe("ready");
+    expect(cluster.requests[1]?.query.get("filter")).toBe("state:ready");
   });
 });
 

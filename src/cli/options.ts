@@ -72,6 +72,15 @@ export function oneOf(...words: readonly string[]): (text: string) => string {
   };
 }
 
+/** Some of these words, with commas between. */
+export function someOf(...words: readonly string[]): (text: string) => readonly string[] {
+  return (text) => {
+    const some = text.split(",");
+    if (some.every((word) => words.includes(word))) return some;
+    throw new InvalidArgumentError(`It is one of ${words.join(", ")}.`);
+  };
+}
+
 /** Collects `name=value` of an option given several times, or once with commas. */
 export function pairs(
   text: string,

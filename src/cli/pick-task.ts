@@ -37,7 +37,7 @@ export async function tellingTask(
   for (const state of states) {
     const like = counts[state] ?? 0;
     if (like === 0) continue;
-    const page = await client.tasks(job.id, { state, limit: 1 }, options);
+    const page = await client.tasks(job.id, { filter: `state:${state}`, limit: 1 }, options);
     const [task] = page.items;
     if (task) return { task, like };
   }

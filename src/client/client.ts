@@ -62,6 +62,8 @@ export interface Page<Item> {
   readonly items: readonly Item[];
   readonly total: number;
   readonly nextCursor: string | null;
+  /** Why this shows, or counts, only a part. */
+  readonly partial?: string;
 }
 export type VersionView = z.output<typeof versionSchema>;
 /** A job; from a submit that waited, with base64 of an outcome stream when it has one task. */
@@ -196,7 +198,7 @@ export interface Client {
  *
  * @example
  * const client = createClient({ masters: ["http://127.0.0.1:7420"], token });
- * const { items } = await client.jobs({ state: "failed" });
+ * const { items } = await client.jobs({ filter: "state:failed created>2h" });
  */
 export function createClient(options: ClientOptions): Client {
   const { masters, token, retryMs, clientId = newClientId() } = options;

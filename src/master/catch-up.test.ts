@@ -115,7 +115,7 @@ async function followOn(): Promise<void> {
   await using archive = await openArchive({ path: join(dir, "archive.db"), journalId });
   expect(archive.lacks).toEqual([]);
   expect(archive.added).toBeGreaterThan(await journal.trimmed());
-  expect((await archive.jobs({ limit: 1 })).total).toBeGreaterThan(2);
+  expect((await archive.jobs({ limit: 1, order: "newest", terms: [] })).total).toBeGreaterThan(2);
   const retain = { ms: 1e9, bytes: 1e9 };
   await using history = await openHistory({ dir: join(dir, "history"), journalId, retain });
   expect(history.oldest()?.index).toBe(1);

@@ -31,9 +31,9 @@ function toEvent(state: State, effect: Effect, n: number): ArchiveEvent | undefi
       const job = state.jobs.get(effect.job);
       if (!job) return undefined;
       const { number, id, spec, createdWall } = job;
-      const { queue, labels } = spec;
+      const { queue, labels, task, by } = spec;
       const json = JSON.stringify({ ...jobView(job), spec });
-      return { kind: "job", number, id, queue, labels, created: createdWall, json };
+      return { kind: "job", number, id, queue, labels, task, by, created: createdWall, json };
     }
     case "inputs": {
       const { job, first, count, bytes } = effect;

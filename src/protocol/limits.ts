@@ -171,4 +171,10 @@ export const limits = {
   labelBytesMax: 256,
   /** Jobs that one job may wait for. */
   dependenciesMax: 64,
+  /** A filter of a list: what fits into a URL and is compared with every row. */
+  filterCharsMax: 2_000,
+  filterTermsMax: 32,
+  filterValuesMax: 64,
+  /** Jobs that one bulk request changes. */
+  bulkJobsMax: 10_000,
 } as const;

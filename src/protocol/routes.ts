@@ -27,11 +27,26 @@ const page = <T extends z.ZodType>(items: T) =>
     /** Of everything that fits, not only of this page (P8). */
     total: z.int(),
     nextCursor: z.string().nullable(),
+    /** Why this shows, or counts, only a part. */
+    partial: z.string().optional(),
   });
 const pageQuery = {
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().optional(),
+  /** Terms with spaces between: see `filter.ts`. */
+  filter: z.string().optional(),
+  /** Names of an item's fields with commas between; all unless given. */
+  fields: z.string().max(1_000).optional(),
 };
+/** What is misspelt must not show everything. */
+const listQuery = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === "unrecognized_keys"
+        ? `there is no parameter ${issue.keys.join(", ")} here; there are ${Object.keys(shape).join(", ")}, ` +
+          "and a list is narrowed by ?filter=NAME:VALUE"
+        : undefined,
+  });
 const jobPath = z.object({ job: jobRef });
 const taskPath = z.object({ job: jobRef, task: z.coerce.number().int().min(0) });
 
@@ -100,13 +115,8 @@ export const routes = {
   jobs: {
     method: "GET",
     path: "/v1/jobs",
-    summary: "Jobs, newest first",
-    query: z.object({
-      ...pageQuery,
-      state: z.string().optional(),
-      queue: z.string().optional(),
-      label: z.string().optional(),
-    }),
+    summary: "Jobs, newest first unless sort=created",
+    query: listQuery({ ...pageQuery, sort: z.enum(["-created", "created"]).default("-created") }),
     answer: page(jobSchema),
   },
   job: {
@@ -159,7 +169,7 @@ export const routes = {
     path: "/v1/jobs/:job/tasks",
     summary: "Tasks of a job",
     params: jobPath,
-    query: z.object({ ...pageQuery, state: z.string().optional() }),
+    query: listQuery(pageQuery),
     answer: page(taskSchema),
   },
   task: {
@@ -248,7 +258,7 @@ export const routes = {
     method: "GET",
     path: "/v1/workers",
     summary: "Workers",
-    query: z.object({ ...pageQuery }),
+    query: listQuery(pageQuery),
     answer: page(workerSchema),
   },
   drainWorker: {
@@ -296,9 +306,8 @@ export const routes = {
     path: "/v1/events",
     summary:
       "The timeline, newest first; with Accept: text/event-stream a stream of it and of other topics",
-    query: z.object({
+    query: listQuery({
       ...pageQuery,
-      filter: z.string().max(4_096).optional(),
       /** Of a stream: timeline, overview, jobs, job:ID, workers, queues, masters. */
       topics: z.string().max(4_096).default("timeline"),
       /** Of a stream: the position to go on from, unless Last-Event-ID says so. */
@@ -306,14 +315,14 @@ export const routes = {
       /** Of a stream: the journal that the position is of, as `tick` names it. */
       journal: z.string().max(256).optional(),
     }),
-    answer: page(eventSchema).extend({ partial: z.string().optional() }),
+    answer: page(eventSchema),
     gives: [eventStreamType],
   },
   queues: {
     method: "GET",
     path: "/v1/queues",
     summary: "Queues",
-    query: z.object({ ...pageQuery }),
+    query: listQuery(pageQuery),
     answer: page(queueSchema),
   },
   setQueue: {

@@ -8,14 +8,15 @@ import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { ago, between, count, duration, labelText, plural, shortId } from "../format.ts";
-import { sayPart, take } from "../lists.ts";
+import { filterOption, filterQuery, labelOption, sayPart, take } from "../lists.ts";
+import type { FilterOptions } from "../lists.ts";
 import {
   clusterOptions,
   described,
   dryRunOption,
   jobArgument,
   jsonOption,
-  oneOf,
+  someOf,
   wholeNumber,
 } from "../options.ts";
 import { fields, state, table } from "../render.ts";
@@ -36,38 +37,37 @@ export function defineJob(job: Command, cli: Cli): void {
   defineRetry(job.command("retry"), cli);
 }
 
-interface ListOptions extends ClusterOptions {
-  readonly state?: string;
-  readonly queue?: string;
-  readonly label?: string;
+interface ListOptions extends ClusterOptions, FilterOptions {
   readonly limit: number;
+  readonly oldest?: boolean;
 }
 
 function defineList(list: Command, cli: Cli): void {
   described(list, "Jobs, the newest first.", [
     "skein job list --state running",
     "skein job list --label shot=42 --json | jq -r '.items[].id'",
+    "skein job list --filter 'state:failed,cancelled !queue:night created>2h'",
   ]);
-  clusterOptions(
+  const narrowed = labelOption(
     jsonOption(list)
-      .option("--state <state>", states.join(", "), oneOf(...states))
-      .option("--queue <name>", "jobs of one queue")
-      .option("--label <name=value>", "jobs with this label")
+      .option("--state <state>", states.join(", "), someOf(...states))
+      .option("--queue <name>", "jobs of one queue"),
+    "jobs with this label",
+  );
+  clusterOptions(
+    filterOption(narrowed)
+      .option("--oldest", "the oldest first")
       .option("--limit <n>", "at most so many", wholeNumber(1), 50),
   ).action(async (options: ListOptions) => {
-    const { limit, queue, label } = options;
+    const { limit } = options;
     const client = await cli.client(options);
-    const query = {
-      ...(options.state === undefined ? {} : { state: options.state }),
-      ...(queue === undefined ? {} : { queue }),
-      ...(label === undefined ? {} : { label }),
-    };
+    const filter = filterQuery(options);
+    const query = { ...filter, ...(options.oldest && { sort: "created" as const }) };
     const { signal } = cli.io;
     const page = await take(limit, (part) => client.jobs({ ...query, ...part }, { signal }));
     if (options.json) return cli.json(page);
     if (page.total === 0) {
-      const some = Object.keys(query).length > 0;
-      cli.say(some ? "No job fits." : "No jobs yet. Try: skein run -- echo hi");
+      cli.say(filter.filter ? "No job fits." : "No jobs yet. Try: skein run -- echo hi");
       return;
     }
     cli.print(jobTable(page.items, cli));

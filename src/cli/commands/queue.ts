@@ -6,8 +6,16 @@ import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
 import { usageError } from "../errors.ts";
 import { count, thousandths } from "../format.ts";
-import { sayPart, take } from "../lists.ts";
-import { clusterOptions, described, dryRunOption, jsonOption, wholeNumber } from "../options.ts";
+import { filterOption, filterQuery, sayPart, take } from "../lists.ts";
+import type { FilterOptions } from "../lists.ts";
+import {
+  clusterOptions,
+  described,
+  dryRunOption,
+  jsonOption,
+  someOf,
+  wholeNumber,
+} from "../options.ts";
 import { table } from "../render.ts";
 import { nextSteps } from "../views.ts";
 
@@ -23,21 +31,27 @@ export function defineQueue(queue: Command, cli: Cli): void {
   defineResume(queue.command("resume"), cli);
 }
 
-interface ListOptions extends ClusterOptions {
+interface ListOptions extends ClusterOptions, FilterOptions {
   readonly limit: number;
 }
 
 function defineList(list: Command, cli: Cli): void {
   described(list, "Queues with what waits and runs in them.", []);
   clusterOptions(
-    jsonOption(list).option("--limit <n>", "at most so many", wholeNumber(1), 50),
+    filterOption(jsonOption(list))
+      .option("--state <state>", "paused, open", someOf("paused", "open"))
+      .option("--limit <n>", "at most so many", wholeNumber(1), 50),
   ).action(async (options: ListOptions) => {
     const client = await cli.client(options);
+    const query = filterQuery(options);
     const page = await take(options.limit, (part) =>
-      client.queues(part, { signal: cli.io.signal }),
+      client.queues({ ...query, ...part }, { signal: cli.io.signal }),
     );
     if (options.json) return cli.json(page);
-    if (page.total === 0) return cli.say("No queues yet: a queue begins with its first job.");
+    if (page.total === 0) {
+      const none = "No queues yet: a queue begins with its first job.";
+      return cli.say(query.filter ? "No queue fits." : none);
+    }
     cli.print(queueTable(page.items, cli));
     sayPart(cli, page, "queues", `--limit ${Math.min(page.total, options.limit * 10)}`);
   });

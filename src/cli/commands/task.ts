@@ -2,16 +2,18 @@
 
 import type { Command } from "commander";
 import type { TaskDetailView, TaskView } from "../../client/index.ts";
+import { taskStateWords } from "../../protocol/filter-fields.ts";
 import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
 import { between, duration, shortId } from "../format.ts";
-import { sayPart, take } from "../lists.ts";
+import { filterOption, filterQuery, sayPart, take } from "../lists.ts";
+import type { FilterOptions } from "../lists.ts";
 import {
   clusterOptions,
   described,
   jobArgument,
   jsonOption,
-  oneOf,
+  someOf,
   wholeNumber,
 } from "../options.ts";
 import { oneTask } from "../pick-task.ts";
@@ -19,16 +21,6 @@ import { cut, fields, state, table } from "../render.ts";
 import { taskError } from "../task-error.ts";
 import { nextSteps, taskEnded } from "../views.ts";
 
-const states = [
-  "waiting",
-  "ready",
-  "backoff",
-  "assigned",
-  "running",
-  "succeeded",
-  "failed",
-  "cancelled",
-];
 const valueCharsMax = 2_000;
 
 export function defineTask(task: Command, cli: Cli): void {
@@ -40,26 +32,30 @@ export function defineTask(task: Command, cli: Cli): void {
   defineGet(task.command("get"), cli);
 }
 
-interface ListOptions extends ClusterOptions {
-  readonly state?: string;
+interface ListOptions extends ClusterOptions, FilterOptions {
   readonly limit: number;
 }
 
 function defineList(list: Command, cli: Cli): void {
-  described(list, "Tasks of a job.", ["skein task list 4f2a --state failed --limit 1000"]);
+  described(list, "Tasks of a job.", [
+    "skein task list 4f2a --state failed --limit 1000",
+    "skein task list 4f2a --filter reason:out_of_memory",
+  ]);
   clusterOptions(
-    jsonOption(list)
-      .argument("<job>", "id, or the first digits of one", jobArgument)
-      .option("--state <state>", states.join(", "), oneOf(...states))
-      .option("--limit <n>", "at most so many", wholeNumber(1), 50),
+    filterOption(
+      jsonOption(list)
+        .argument("<job>", "id, or the first digits of one", jobArgument)
+        .option("--state <state>", taskStateWords.join(", "), someOf(...taskStateWords))
+        .option("--worker <id>", "tasks that are with this worker"),
+    ).option("--limit <n>", "at most so many", wholeNumber(1), 50),
   ).action(async (id: string, options: ListOptions) => {
     const client = await cli.client(options);
-    const query = options.state === undefined ? {} : { state: options.state };
+    const query = filterQuery(options);
     const page = await take(options.limit, (part) =>
       client.tasks(id, { ...query, ...part }, { signal: cli.io.signal }),
     );
     if (options.json) return cli.json(page);
-    if (page.total === 0) return cli.say(options.state ? "No task fits." : "The job has no tasks.");
+    if (page.total === 0) return cli.say(query.filter ? "No task fits." : "The job has no tasks.");
     cli.print(taskTable(page.items, cli));
     sayPart(cli, page, "tasks", `--limit ${Math.min(page.total, options.limit * 10)}`);
   });

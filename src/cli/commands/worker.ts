@@ -7,6 +7,7 @@ import { parseDuration, parseMemoryMiB } from "../../sdk/units.ts";
 import { defaultDataDir } from "../../sdk/locate.ts";
 import { delay } from "../../lib/abort.ts";
 import { version } from "../../lib/version.ts";
+import { workerStateWords } from "../../protocol/filter-fields.ts";
 import { forEach } from "../bulk.ts";
 import type { Cli } from "../cli.ts";
 import { findCluster } from "../connection.ts";
@@ -16,7 +17,8 @@ import type { LogOptions } from "../daemon.ts";
 import { usageError } from "../errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { amount, count, duration, labelText, plural } from "../format.ts";
-import { sayPart, take } from "../lists.ts";
+import { filterOption, filterQuery, labelOption, sayPart, take } from "../lists.ts";
+import type { FilterOptions } from "../lists.ts";
 import {
   clusterOptions,
   collected,
@@ -26,6 +28,7 @@ import {
   pairs,
   placeOptions,
   showOptions,
+  someOf,
   wholeNumber,
 } from "../options.ts";
 import { state, table } from "../render.ts";
@@ -120,23 +123,33 @@ function thousandths(what: string, text: string): number {
   throw usageError(`${what}: "${text}" is no amount.`, "Write a number: 4, 0.5.");
 }
 
-interface ListOptions extends ClusterOptions {
+interface ListOptions extends ClusterOptions, FilterOptions {
   readonly limit: number;
 }
 
 function defineList(list: Command, cli: Cli): void {
   described(list, "Workers with what they offer and what runs on them.", [
-    "skein worker list --json | jq -r '.items[] | select(.state == \"lost\") | .id'",
+    "skein worker list --state lost,gone",
+    "skein worker list --filter 'state:active label.rack=a' --json | jq -r '.items[].id'",
   ]);
+  const narrowed = labelOption(
+    jsonOption(list)
+      .option("--state <state>", workerStateWords.join(", "), someOf(...workerStateWords))
+      .option("--pool <name>", "workers of one pool"),
+    "workers with this label",
+  );
   clusterOptions(
-    jsonOption(list).option("--limit <n>", "at most so many", wholeNumber(1), 100),
+    filterOption(narrowed).option("--limit <n>", "at most so many", wholeNumber(1), 100),
   ).action(async (options: ListOptions) => {
     const client = await cli.client(options);
+    const query = filterQuery(options);
     const page = await take(options.limit, (part) =>
-      client.workers(part, { signal: cli.io.signal }),
+      client.workers({ ...query, ...part }, { signal: cli.io.signal }),
     );
     if (options.json) return cli.json(page);
-    if (page.total === 0) return cli.say("No workers. Start one: skein worker");
+    if (page.total === 0) {
+      return cli.say(query.filter ? "No worker fits." : "No workers. Start one: skein worker");
+    }
     cli.print(workerTable(page.items, cli));
     sayPart(cli, page, "workers", `--limit ${Math.min(page.total, options.limit * 10)}`);
   });

@@ -7,7 +7,8 @@ import { limits } from "../../protocol/limits.ts";
 import { readQuery, routes } from "../../protocol/routes.ts";
 import type { Route } from "../../protocol/route.ts";
 import type { ReadQuery, RouteName } from "../../protocol/routes.ts";
-import type { z } from "zod";
+import { z } from "zod";
+import { chosenFields, isUnchanged, preferredWaitMs, withFields } from "./answers.ts";
 import { answered, JsonText, rawRoutes } from "./handlers.ts";
 import type { ApiContext, Call, Handler, Handlers } from "./handlers.ts";
 import { schemaError } from "./problems.ts";
@@ -94,11 +95,13 @@ async function handle(
     const wanted = parse(readQuery, request.query, "bad_request", "The query") as ReadQuery;
     await context.reads.ready(wanted);
   }
+  const query = parse(route.query, ownQuery(route, request, reply), "bad_request", "The query");
+  const fields = chosenFields(route, query);
   const bytes = request.body instanceof Uint8Array ? request.body : new Uint8Array(0);
   const isRaw = rawRoutes.some((raw) => raw === name);
   const call = {
     params: parse(route.params, request.params, "bad_request", "The address"),
-    query: parse(route.query, request.query, "bad_request", "The query"),
+    query,
     body: isRaw || !route.body ? undefined : parse(route.body, json(bytes), "invalid", "The body"),
     bytes,
     request,
@@ -108,7 +111,22 @@ async function handle(
   const answer = await (handlers[name] as Handler<RouteName>)(context, call as Call<RouteName>);
   if (answer === answered) return reply;
   reply.code(route.status ?? 200).header("content-type", jsonType);
-  return answer instanceof JsonText ? answer.text : JSON.stringify(answer);
+  const text =
+    answer instanceof JsonText ? answer.text : JSON.stringify(withFields(answer, fields));
+  return route.method === "GET" && isUnchanged(request, reply, text) ? reply.send() : text;
+}
+
+/** What the query holds for the route itself; a wait may be asked for by a header instead. */
+function ownQuery(route: Route, request: FastifyRequest, reply: FastifyReply): unknown {
+  const { atLeast: _, strong: __, ...query } = request.query as Record<string, unknown>;
+  const ms = preferredWaitMs(request);
+  if (ms === undefined || query["wait"] !== undefined || !takesWait(route)) return query;
+  reply.header("preference-applied", `wait=${ms / 1_000}`);
+  return { ...query, wait: ms };
+}
+
+function takesWait({ query }: Route): boolean {
+  return query instanceof z.ZodObject && "wait" in query.shape;
 }
 
 /** Whoever waits for the journal does not wait for ever. A stream that has begun is answered already. */
@@ -119,7 +137,8 @@ function bounded(
   answerMs: number,
 ): Promise<unknown> {
   const { wait } = request.query as { wait?: string };
-  const ms = answerMs + (wait === undefined ? 0 : Number(wait) || 0);
+  const waitMs = wait === undefined ? preferredWaitMs(request) : Number(wait);
+  const ms = answerMs + (waitMs || 0);
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       if (!reply.sent) reject(tooLate(request, ms));

@@ -8,23 +8,25 @@ import { afterIndex } from "../archive/timeline-order.ts";
 
 import { stream } from "./body-stream.ts";
 import type { BodyStream } from "./body-stream.ts";
-import { eventTerms } from "./event-filter.ts";
 import { eventView, message, reset, tickOf } from "./event-messages.ts";
 import { parseTopics } from "./event-topics.ts";
 import type { Wanted } from "./event-topics.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
+import { readListing } from "./list-query.ts";
 import { findJob, viewOfRow } from "./lookup.ts";
-import { decodeCursor, encodeCursor } from "./pages.ts";
 
 export async function events(context: ApiContext, call: Call<"events">): Promise<Answer<"events">> {
   const { accept = "" } = call.request.headers;
   return accept.includes(eventStreamType) ? follow(context, call) : list(context, call);
 }
 
-async function list({ master }: ApiContext, { query }: Call<"events">): Promise<Answer<"events">> {
-  const { limit, cursor } = query;
-  const terms = eventTerms(query.filter, Date.now());
-  const before = cursor === undefined ? undefined : parsePosition(decodeCursor(cursor, pattern));
+async function list(
+  { master, clock }: ApiContext,
+  { query }: Call<"events">,
+): Promise<Answer<"events">> {
+  const scope = { resource: "events", wall: clock.wall(), place: pattern } as const;
+  const { limit, place, terms, next } = readListing(query, scope);
+  const before = place === undefined ? undefined : parsePosition(place);
   const page = await master.archive.timeline({
     limit: limit + 1,
     terms,
@@ -33,7 +35,7 @@ async function list({ master }: ApiContext, { query }: Call<"events">): Promise<
   const rows = page.rows.slice(0, limit);
   const last = rows.at(-1);
   const more = page.rows.length > limit && last;
-  const nextCursor = more ? encodeCursor(formatPosition(last)) : null;
+  const nextCursor = more ? next(formatPosition(last)) : null;
   const { floor, total } = page;
   const partial = !more && floor.index > 0 ? { partial: partialText(floor) } : {};
   return { items: rows.map(eventView), total, nextCursor, ...partial };

@@ -123,14 +123,14 @@ describe("the list of jobs", () => {
     await retire(done);
     const waiting = await world.submit([1], {}, { needs: { amounts: { gpu: 1_000 } } });
     const open = await world.submit([], { open: true }, { labels: { shot: "42" } });
-    expect(ids(await world.get("/v1/jobs?state=succeeded"))).toEqual([done]);
-    expect(ids(await world.get("/v1/jobs?state=waiting"))).toEqual([waiting]);
-    expect(ids(await world.get("/v1/jobs?state=open"))).toEqual([open]);
-    expect(ids(await world.get("/v1/jobs?state=unfinished"))).toEqual([open, waiting]);
-    expect(ids(await world.get("/v1/jobs?queue=film"))).toEqual([done]);
-    expect(ids(await world.get("/v1/jobs?label=shot=42"))).toEqual([open, done]);
-    expect(ids(await world.get("/v1/jobs?label=shot=42&state=open"))).toEqual([open]);
-    expect((await world.get("/v1/jobs?state=lost")).json["detail"]).toContain("succeeded");
+    expect(ids(await world.get("/v1/jobs?filter=state:succeeded"))).toEqual([done]);
+    expect(ids(await world.get("/v1/jobs?filter=state:waiting"))).toEqual([waiting]);
+    expect(ids(await world.get("/v1/jobs?filter=state:open"))).toEqual([open]);
+    expect(ids(await world.get("/v1/jobs?filter=state:unfinished"))).toEqual([open, waiting]);
+    expect(ids(await world.get("/v1/jobs?filter=queue:film"))).toEqual([done]);
+    expect(ids(await world.get("/v1/jobs?filter=label.shot=42"))).toEqual([open, done]);
+    expect(ids(await world.get("/v1/jobs?filter=label.shot=42%20state:open"))).toEqual([open]);
+    expect((await world.get("/v1/jobs?filter=state:lost")).json["hint"]).toContain("succeeded");
   });
 });
 

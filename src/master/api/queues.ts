@@ -1,23 +1,31 @@
 // Queues: named lines that jobs wait in.
 
+import { SkeinError } from "../../protocol/errors.ts";
+import { holds } from "../../protocol/filter.ts";
 import type { QueueSettings } from "../../protocol/model.ts";
 import type { QueueView } from "../../protocol/views.ts";
 import { ask, look } from "../context.ts";
 import { queueView } from "../views.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
-import { pageOf } from "./pages.ts";
-import { SkeinError } from "../../protocol/errors.ts";
+import { pageOf, readListing } from "./list-query.ts";
 
+/** By code units: the order must not depend on where the master runs. */
 export async function queues(
-  { master }: ApiContext,
+  { master, clock }: ApiContext,
   { query }: Call<"queues">,
 ): Promise<Answer<"queues">> {
-  const all = await look(master, (state) => [...state.queues.values()].map(queueView));
-  // By code units: the order must not depend on where the master runs.
-  return pageOf(
-    all.toSorted((a, b) => (a.name < b.name ? -1 : 1)),
-    query,
-  );
+  const scope = { resource: "queues", wall: clock.wall(), place: /^.{1,128}$/s } as const;
+  const listing = readListing(query, scope);
+  return look(master, (state) => {
+    const fitting = [...state.queues.values()]
+      .filter(({ paused }) => holds(listing.terms, () => (paused ? "paused" : "open")))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return pageOf(fitting, listing, {
+      isAfter: ({ name }, place) => name > place,
+      placeOf: ({ name }) => name,
+      view: queueView,
+    });
+  });
 }
 
 export async function setQueue(

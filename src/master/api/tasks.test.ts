@@ -38,13 +38,13 @@ describe("tasks", () => {
       { state: "assigned", worker: "w1" },
       {},
     ]);
-    const failed = await world.get(`${path}?state=failed`);
+    const failed = await world.get(`${path}?filter=state:failed`);
     expect([numbers(failed), failed.json["total"], failed.json["nextCursor"]]).toEqual([
       [1],
       1,
       null,
     ]);
-    expect((await world.get(`${path}?state=nonsense`)).status).toBe(400);
+    expect((await world.get(`${path}?filter=state:nonsense`)).status).toBe(400);
   });
 
   test("of a retired job are found in the archive", async () => {
@@ -66,9 +66,9 @@ describe("tasks", () => {
     const third = await world.get(`${path}?limit=2&cursor=${cursorOf(second)}`);
     expect([first, second, third].map(numbers)).toEqual([[0, 1], [2, 3], [4]]);
     expect(third.json).toMatchObject({ total: 5, nextCursor: null });
-    const failed = await world.get(`${path}?state=failed&limit=1`);
+    const failed = await world.get(`${path}?filter=state:failed&limit=1`);
     expect([numbers(failed), failed.json["total"]]).toEqual([[1], 2]);
-    const next = await world.get(`${path}?state=failed&limit=1&cursor=${cursorOf(failed)}`);
+    const next = await world.get(`${path}?filter=state:failed&limit=1&cursor=${cursorOf(failed)}`);
     expect(numbers(next)).toEqual([3]);
     expect((await world.get(`${path}/1`)).json).toMatchObject({ state: "failed", input: 1 });
     expect((await world.get(`${path}/1/why`)).json).toMatchObject({ state: "failed" });

@@ -31,7 +31,10 @@ export function isRunning({ sessions }: Master, job: Job, task: number): boolean
 }
 
 /** A task of a job that has left the state. */
-export function endedTaskView(job: string, { task, attempt, code }: OutcomeItem): TaskView {
+export function endedTaskView(
+  job: string,
+  { task, attempt, code }: Pick<OutcomeItem, "task" | "attempt" | "code">,
+): TaskView {
   const { state, name } = reasonOf(code);
   return {
     job,

@@ -1,26 +1,35 @@
 // Workers as the leader sees them, and draining them.
 
-import type { State } from "../../core/state.ts";
+import type { Worker } from "../../core/state.ts";
 import { SkeinError } from "../../protocol/errors.ts";
+import { holds, labelOf, labelPrefix } from "../../protocol/filter.ts";
 import type { WorkerView } from "../../protocol/views.ts";
-import type { Master } from "../context.ts";
 import { ask, look } from "../context.ts";
 import { workerView } from "../views.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
-import { pageOf } from "./pages.ts";
+import { pageOf, readListing } from "./list-query.ts";
 
 export async function workers(
-  { master }: ApiContext,
+  { master, clock }: ApiContext,
   { query }: Call<"workers">,
 ): Promise<Answer<"workers">> {
-  const all = await look(master, (state) => viewsIn(state, master));
-  return pageOf(all, query);
+  const scope = { resource: "workers", wall: clock.wall(), place: /^\d{1,15}$/ } as const;
+  const listing = readListing(query, scope);
+  return look(master, (state) => {
+    const fitting = [...state.workers.values()]
+      .filter((worker) => holds(listing.terms, (field) => valueOf(worker, field)))
+      .sort((a, b) => a.number - b.number);
+    return pageOf(fitting, listing, {
+      isAfter: ({ number }, place) => number > Number(place),
+      placeOf: ({ number }) => String(number),
+      view: (worker) => workerView(worker, master.sessions.liveOf(state, worker.number)),
+    });
+  });
 }
 
-function viewsIn(state: State, { sessions }: Master): WorkerView[] {
-  return [...state.workers.values()]
-    .toSorted((a, b) => a.number - b.number)
-    .map((worker) => workerView(worker, sessions.liveOf(state, worker.number)));
+function valueOf({ state, info }: Worker, field: string): string | undefined {
+  if (field.startsWith(labelPrefix)) return labelOf(info.labels, field);
+  return { state, pool: info.pool }[field];
 }
 
 export async function drainWorker(

@@ -12,10 +12,12 @@ import { single, type Connection } from "./archive-connection.ts";
 import { finalState, finalStates } from "./archive-wire.ts";
 import type { FinalState, JobCreated, JobRow, JobsPage, JobsQuery, Labels } from "./archive.ts";
 import { archiveLimits } from "./archive.ts";
+import { JobLists, tagName } from "./job-lists.ts";
 import type { JobsKnown, KnownJob } from "./timeline-maker.ts";
 
 const columns =
-  "number, id, queue, labels, state, retired, created, ended, ended_index, bytes, json, failures";
+  "number, id, queue, labels, state, retired, created, ended, ended_index, bytes, json, " +
+  "failures, task, principal";
 
 /** A row as the driver gives it. */
 interface StoredJob {
@@ -31,6 +33,8 @@ interface StoredJob {
   bytes: number;
   json: string;
   failures: number;
+  task: string;
+  principal: string;
 }
 
 interface Held {
@@ -52,6 +56,7 @@ interface Ended {
 export class JobTable implements JobsKnown {
   readonly #connection: Connection;
   readonly #statements: ReturnType<typeof prepareAll>;
+  readonly #lists: JobLists;
   readonly #held = new Map<number, Held>();
   readonly #bytes = new Map<number, number>();
   #total = 0;
@@ -60,6 +65,7 @@ export class JobTable implements JobsKnown {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#statements = prepareAll(connection);
+    this.#lists = new JobLists(connection);
     this.drop();
   }
 
@@ -83,6 +89,8 @@ export class JobTable implements JobsKnown {
       bytes: event.json.length,
       json: event.json,
       failures: 0,
+      task: event.task,
+      principal: event.by,
     };
     this.#held.set(row.number, { row, isNew: true, taggedAs: undefined, counted: 0 });
   }
@@ -134,6 +142,8 @@ export class JobTable implements JobsKnown {
       id: view.id,
       queue: view.queue,
       labels: view.labels ?? {},
+      task: view.task ?? "",
+      by: view.by ?? "",
       created: Date.parse(view.created ?? "") || 0,
       json,
     });
@@ -223,23 +233,8 @@ export class JobTable implements JobsKnown {
 
   page(query: JobsQuery): JobsPage {
     this.flush();
-    const before = query.before ?? Number.MAX_SAFE_INTEGER;
-    const limit = Math.max(0, Math.min(query.limit, 1_000));
-    const name = tagName(query.queue, query.label);
-    const tag = this.#statements.tagByName.get(name) as Record<string, number> | undefined;
-    if (!tag) return { items: [], total: 0 };
-    const states = query.state === undefined ? [0, 1, 2, 3] : [stateNumber(query.state)];
-    let total = 0;
-    const numbers: number[] = [];
-    for (const state of states) {
-      const count = tag[`n${state}`] ?? 0;
-      total += count;
-      if (count === 0) continue;
-      const rows = this.#statements.tagged.all(tag["id"] ?? 0, state, before, limit);
-      for (const row of rows as { number: number }[]) numbers.push(row.number);
-    }
-    const newest = numbers.sort((a, b) => b - a).slice(0, limit);
-    return { items: newest.flatMap((number) => this.byNumber(number)), total };
+    const { numbers, total } = this.#lists.page(query);
+    return { items: numbers.flatMap((number) => this.byNumber(number)), total };
   }
 
   // ── pruning ──────────────────────────────────────────────────────────────────────────────
@@ -293,11 +288,7 @@ function prepareAll({ db }: Connection) {
     ),
     tag: prepare("INSERT INTO tagged (tag, state, number) VALUES (?, ?, ?)"),
     untag: prepare("DELETE FROM tagged WHERE tag = ? AND state = ? AND number = ?"),
-    tagged: prepare(
-      "SELECT number FROM tagged WHERE tag = ? AND state = ? AND number < ? " +
-        "ORDER BY number DESC LIMIT ?",
-    ),
-    tagByName: prepare("SELECT id, n0, n1, n2, n3 FROM tags WHERE name = ?"),
+    tagByName: prepare("SELECT id FROM tags WHERE name = ?"),
     newTag: prepare("INSERT INTO tags (name, n0, n1, n2, n3) VALUES (?, 0, 0, 0, 0)"),
     dropTag: prepare("DELETE FROM tags WHERE id = ? AND n0 + n1 + n2 + n3 = 0 AND name <> ''"),
     count: prepare(
@@ -323,19 +314,10 @@ function tagsOf(queue: string, labels: Labels): string[] {
   ];
 }
 
-function tagName(queue: string | undefined, label: string | undefined): string {
-  if (queue === undefined && label === undefined) return "";
-  return `${queue ?? ""}\n${label ?? ""}`;
-}
-
-function stateNumber(state: FinalState | "unfinished"): number {
-  return state === "unfinished" ? 0 : 1 + finalStates.indexOf(state);
-}
-
 function values(row: StoredJob): (number | string | null)[] {
-  const { number, id, queue, labels, state, retired, created, ended, bytes, json } = row;
-  const more = [row.ended_index, bytes, json, row.failures];
-  return [number, id, queue, labels, state, retired, created, ended, ...more];
+  const { number, id, queue, labels, state, retired, created, ended } = row;
+  const rest = [row.ended_index, row.bytes, row.json, row.failures, row.task, row.principal];
+  return [number, id, queue, labels, state, retired, created, ended, ...rest];
 }
 
 function changes(row: StoredJob): (number | string | null)[] {
@@ -349,6 +331,8 @@ function toRow(row: StoredJob): JobRow {
     id: row.id,
     queue: row.queue,
     labels: JSON.parse(row.labels) as Labels,
+    task: row.task,
+    by: row.principal,
     state: row.state === 0 ? null : finalState(row.state - 1),
     created: row.created,
     ended: row.ended,

@@ -5,7 +5,7 @@ import { decodeOutcomes, outcomeItem, type OutcomeItem } from "../../protocol/ou
 import type { Position } from "../../protocol/outcome-stream.ts";
 import { splitLines } from "../../protocol/lines.ts";
 import type { Connection } from "./archive-connection.ts";
-import { archiveLimits, type AttemptRecord, type EndedTasks } from "./archive.ts";
+import { archiveLimits, type AttemptRecord, type EndedTask, type EndedTasks } from "./archive.ts";
 import type { EndedTasksQuery, InputLines, RecordedBlock, ResultsPage } from "./archive.ts";
 import type { ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
 import { binsOver } from "./bins.ts";
@@ -135,13 +135,14 @@ export class ArchiveReads {
     const wanted = states.reduce((mask, state) => mask | stateBit(state), 0);
     const { unsuccessfulAfter, blocksAfter } = this.#statements;
     const statement = (wanted & stateBit("succeeded")) === 0 ? unsuccessfulAfter : blocksAfter;
-    const tasks: { task: number; code: number }[] = [];
+    const tasks: EndedTask[] = [];
     for (const row of statement.iterate(job, blockAt(after ?? { index: 0, n: 0 }))) {
       const { idx, n, block } = row as StoredBlock;
       const columns = decodeOutcomes(block);
       for (let i = 0; i < columns.count; i++) {
         const code = columns.codes[i] ?? 0;
-        if ((bitOf(code) & wanted) !== 0) tasks.push({ task: columns.tasks[i] ?? 0, code });
+        if ((bitOf(code) & wanted) === 0) continue;
+        tasks.push({ task: columns.tasks[i] ?? 0, attempt: columns.attempts[i] ?? 0, code });
       }
       if (tasks.length >= limit) return { tasks, next: { index: idx, n } };
     }

@@ -40,9 +40,10 @@ function writeEvent(writer: ByteWriter, event: ArchiveEvent): void {
   writer.varint(event.kind === "job" ? event.number : event.job);
   switch (event.kind) {
     case "job":
-      for (const field of [event.id, event.queue, JSON.stringify(event.labels), event.json]) {
+      for (const field of [event.id, event.queue, event.task, event.by, event.json]) {
         writeText(writer, field);
       }
+      writeText(writer, JSON.stringify(event.labels));
       return writer.varint(Math.max(0, Math.round(event.created)));
     case "inputs":
       writer.varint(event.first);
@@ -133,10 +134,12 @@ function readNote(reader: ByteReader): Noted {
 function readJob(reader: ByteReader, number: number): ArchiveEvent {
   const id = readText(reader);
   const queue = readText(reader);
+  const task = readText(reader);
+  const by = readText(reader);
+  const json = readText(reader);
   // Written from the same type a moment ago, by this process.
   const labels = JSON.parse(readText(reader)) as Labels;
-  const json = readText(reader);
-  return { kind: "job", number, id, queue, labels, json, created: reader.varint() };
+  return { kind: "job", number, id, queue, labels, task, by, json, created: reader.varint() };
 }
 
 export function finalState(place: number): FinalState {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
+import { parseFilter } from "../../protocol/filter.ts";
 import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { Archive, ArchiveEvent, JobsQuery, TimelineQuery } from "./archive.ts";
 import { archiveCases, jobEvent, outcome, type ArchiveUnderTest } from "./conformance.ts";
@@ -63,6 +64,14 @@ const farTasks = [255, 256, 257, 2047, 2048, 131_071, 131_072, 1_048_576, 9_999_
 const task = fc.oneof(fc.integer({ min: 0, max: 30 }), fc.constantFrom(...farTasks));
 const bytes = fc.uint8Array({ maxLength: 20 }).map((raw) => raw.map((byte) => (byte % 90) + 33));
 
+const someTerms = [
+  ...queues.map((queue) => `queue:${queue}`),
+  ...["label.a=0", "label.a=1", "label.a=0,1", "label.b=x", "label.b=x,y"],
+  ...["created>1970-01-01T00:00:01Z", "ended<1970-01-01T00:00:00.005Z"],
+  ...["ended>1970-01-01T00:00:00.005Z", "task:cut", "by:ana,token"],
+];
+const termsOf = (filter: string) => parseFilter("jobs", filter, 0);
+
 const stepsArbitrary = fc.array(
   fc.oneof(
     {
@@ -96,12 +105,16 @@ const stepsArbitrary = fc.array(
         query: fc.record(
           {
             limit: fc.integer({ min: 1, max: 4 }),
-            before: job,
-            queue: fc.constantFrom(...queues),
-            label: fc.constantFrom("a=0", "a=1", "b=x"),
-            state: fc.constantFrom(...states, "unfinished" as const),
+            order: fc.constantFrom("newest" as const, "oldest" as const),
+            beyond: job,
+            terms: fc
+              .array(fc.tuple(fc.constantFrom("", "!"), fc.constantFrom(...someTerms)), {
+                maxLength: 3,
+              })
+              .map((all) => termsOf(all.map((pair) => pair.join("")).join(" "))),
+            states: fc.subarray([...states, "unfinished" as const]),
           },
-          { requiredKeys: ["limit"] },
+          { requiredKeys: ["limit", "order", "terms"] },
         ),
       }),
     },
@@ -227,16 +240,18 @@ function allQuestions(): Step[] {
     }
     steps.push({ kind: "ended", job: each, limit: 1000 });
   }
-  for (const queue of [undefined, ...queues]) {
-    for (const label of [undefined, "a=0", "a=1", "b=x"]) {
+  for (const queue of ["", ...queues.map((name) => `queue:${name}`)]) {
+    for (const label of ["", "label.a=0", "label.a=1", "label.b=x"]) {
       for (const state of [undefined, "unfinished" as const, ...states]) {
-        const filters = {
-          ...(queue ? { queue } : {}),
-          ...(label ? { label } : {}),
-          ...(state ? { state } : {}),
-        };
-        steps.push({ kind: "jobs", query: { limit: 3, ...filters } });
+        const asked = { limit: 3, order: "newest" as const, terms: termsOf(`${queue} ${label}`) };
+        steps.push({ kind: "jobs", query: { ...asked, ...(state && { states: [state] }) } });
       }
+    }
+  }
+  for (const term of someTerms) {
+    for (const filter of [term, `!${term}`]) {
+      const asked = { limit: 3, order: "oldest" as const, terms: termsOf(filter) };
+      steps.push({ kind: "jobs", query: asked });
     }
   }
   return steps;

@@ -18,6 +18,7 @@
 // `memory-archive.ts` is the reference, `sqlite-archive.ts` the one in use; `conformance.ts` holds
 // both to this.
 
+import type { Term } from "../../protocol/filter.ts";
 import type { JobId, JobNumber, TaskNumber } from "../../protocol/ids.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
@@ -47,6 +48,8 @@ export interface JobCreated {
   readonly id: JobId;
   readonly queue: string;
   readonly labels: Labels;
+  readonly task: string;
+  readonly by: string;
   readonly created: number;
   /** What of the job's view does not change. */
   readonly json: string;
@@ -164,8 +167,14 @@ export interface EndedTasksQuery {
   readonly limit: number;
 }
 
+export interface EndedTask {
+  readonly task: TaskNumber;
+  readonly attempt: number;
+  readonly code: number;
+}
+
 export interface EndedTasks {
-  readonly tasks: readonly { readonly task: TaskNumber; readonly code: number }[];
+  readonly tasks: readonly EndedTask[];
   /** Undefined when these were the last. */
   readonly next: Position | undefined;
 }
@@ -175,6 +184,8 @@ export interface JobRow {
   readonly id: JobId;
   readonly queue: string;
   readonly labels: Labels;
+  readonly task: string;
+  readonly by: string;
   /** Null until it has ended. */
   readonly state: FinalState | null;
   readonly created: number;
@@ -187,19 +198,20 @@ export interface JobRow {
 }
 
 export interface JobsQuery {
-  /** Jobs with lower numbers only. */
-  readonly before?: JobNumber;
   readonly limit: number;
-  readonly state?: FinalState | "unfinished";
-  readonly queue?: string;
-  /** "name=value". */
-  readonly label?: string;
+  readonly order: "newest" | "oldest";
+  /** Beyond this one, in that order, only. */
+  readonly beyond?: JobNumber;
+  /** Any of these; whatever they are without. */
+  readonly states?: readonly (FinalState | "unfinished")[];
+  /** Terms on queue, task, label.*, by, created and ended; all must hold. */
+  readonly terms: readonly Term[];
 }
 
 export interface JobsPage {
-  /** Newest first. */
+  /** In the order asked for. */
   readonly items: readonly JobRow[];
-  /** Of all that fit the query, whatever `before` and `limit` say. */
+  /** Of all that fit the query, whatever `beyond` and `limit` say. */
   readonly total: number;
 }
 
@@ -209,26 +221,13 @@ export interface TimelineRow extends Position, Said {
 }
 
 /** A term of a filter; `job` is the beginning of an id. */
-export type TimelineTerm =
-  | {
-      readonly kind: "is";
-      readonly field: string;
-      readonly not: boolean;
-      readonly values: readonly string[];
-    }
-  | {
-      /** Of `at`: later or earlier than a wall clock time. */
-      readonly kind: "after" | "before";
-      readonly field: string;
-      readonly not: boolean;
-      readonly at: number;
-    };
 
 export interface TimelineQuery {
   /** Rows before this position only. */
   readonly before?: Position;
   readonly limit: number;
-  readonly terms: readonly TimelineTerm[];
+  /** On kind, job, worker, queue, master and at; all must hold. */
+  readonly terms: readonly Term[];
 }
 
 export interface TimelinePage {

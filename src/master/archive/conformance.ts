@@ -1,8 +1,9 @@
 // What every archive must do, as a list of cases without a test runner: see archive.ts for R1 … R6.
 
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import { parseFilter } from "../../protocol/filter.ts";
 import { encodeOutcomes, type OutcomeItem } from "../../protocol/outcome-block.ts";
-import type { Archive, ArchiveEvent, AttemptEnded, JobCreated } from "./archive.ts";
+import type { Archive, ArchiveEvent, AttemptEnded, JobCreated, JobsQuery } from "./archive.ts";
 
 /** An archive that can be opened again after its process died. */
 export interface ArchiveUnderTest {
@@ -20,7 +21,8 @@ const textOf = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 export function jobEvent(number: number, more: Partial<JobCreated> = {}): JobCreated {
   const id = number.toString(16).padStart(16, "0");
   const json = `{"number":${number},"text":"ä"}`;
-  return { kind: "job", number, id, queue: "film", labels: {}, created: 1_000, json, ...more };
+  const rest = { queue: "film", labels: {}, task: "cut", by: "token", created: 1_000, json };
+  return { kind: "job", number, id, ...rest, ...more };
 }
 
 export function outcome(task: number, value = `"${task}"`, code = 0): OutcomeItem {
@@ -29,6 +31,17 @@ export function outcome(task: number, value = `"${task}"`, code = 0): OutcomeIte
 
 export function outcomesEvent(job: number, n: number, items: readonly OutcomeItem[]): ArchiveEvent {
   return { kind: "outcomes", job, n, worker: "w1", block: encodeOutcomes(items) };
+}
+
+/** Numbers of a page, and the total. */
+async function listed(
+  archive: Archive,
+  filter: string,
+  more: Partial<JobsQuery> = {},
+): Promise<[numbers: number[], total: number]> {
+  const terms = parseFilter("jobs", filter, 0);
+  const { items, total } = await archive.jobs({ limit: 20, order: "newest", terms, ...more });
+  return [items.map(({ number }) => number), total];
 }
 
 const start = { index: 0, n: 0 };
@@ -64,7 +77,7 @@ export const archiveCases: readonly ArchiveCase[] = [
           [4, 0],
         ],
       );
-      equal((await second.jobs({ limit: 10 })).total, 1);
+      deepEqual(await listed(second, ""), [[1], 1]);
     },
   },
   {
@@ -233,17 +246,17 @@ export const archiveCases: readonly ArchiveCase[] = [
       const all = await archive.endedTasks(1, { states: ["failed", "cancelled"], limit: 100 });
       deepEqual(all, {
         tasks: [
-          { task: 1, code: 1 },
-          { task: 9, code: 32 },
-          { task: 8, code: 129 },
+          { task: 1, attempt: 1, code: 1 },
+          { task: 9, attempt: 1, code: 32 },
+          { task: 8, attempt: 1, code: 129 },
         ],
         next: undefined,
       });
       const one = await archive.endedTasks(1, { states: ["failed"], limit: 1 });
-      deepEqual(one, { tasks: [{ task: 1, code: 1 }], next: { index: 2, n: 0 } });
+      deepEqual(one, { tasks: [{ task: 1, attempt: 1, code: 1 }], next: { index: 2, n: 0 } });
       ok(one.next);
       const two = await archive.endedTasks(1, { states: ["failed"], limit: 5, after: one.next });
-      deepEqual(two, { tasks: [{ task: 8, code: 129 }], next: undefined });
+      deepEqual(two, { tasks: [{ task: 8, attempt: 1, code: 129 }], next: undefined });
       const good = await archive.endedTasks(1, { states: ["succeeded"], limit: 100 });
       deepEqual(
         good.tasks.map(({ task }) => task),
@@ -349,24 +362,65 @@ export const archiveCases: readonly ArchiveCase[] = [
         { kind: "jobEnded", job: 6, state: "succeeded", json: '{"end":6}' },
         { kind: "retired", job: 4 },
       ]);
-      const numbers = async (query: Omit<Parameters<Archive["jobs"]>[0], "limit">, limit = 3) => {
-        const { items, total } = await archive.jobs({ limit, ...query });
-        return [items.map(({ number }) => number), total];
-      };
-      deepEqual(await numbers({}), [[12, 11, 10], 12]);
-      deepEqual(await numbers({ before: 3 }), [[2, 1], 12]);
-      deepEqual(await numbers({ queue: "film" }), [[12, 10, 8], 6]);
-      deepEqual(await numbers({ queue: "film", state: "failed" }), [[4], 1]);
-      deepEqual(await numbers({ state: "unfinished" }), [[12, 11, 10], 10]);
-      deepEqual(await numbers({ label: "third=0" }), [[12, 9, 6], 4]);
-      deepEqual(await numbers({ label: "third=0", queue: "film", state: "succeeded" }), [[6], 1]);
-      deepEqual(await numbers({ label: "third=7" }), [[], 0]);
-      deepEqual(await numbers({ queue: "none" }), [[], 0]);
+      const numbers = (filter: string, more: Partial<JobsQuery> = {}) =>
+        listed(archive, filter, { limit: 3, ...more });
+      deepEqual(await numbers(""), [[12, 11, 10], 12]);
+      deepEqual(await numbers("", { beyond: 3 }), [[2, 1], 12]);
+      deepEqual(await numbers("", { order: "oldest" }), [[1, 2, 3], 12]);
+      deepEqual(await numbers("", { order: "oldest", beyond: 10 }), [[11, 12], 12]);
+      deepEqual(await numbers("queue:film"), [[12, 10, 8], 6]);
+      deepEqual(await numbers("queue:film", { states: ["failed"] }), [[4], 1]);
+      deepEqual(await numbers("", { states: ["failed", "succeeded"] }), [[6, 4], 2]);
+      deepEqual(await numbers("", { states: ["unfinished"] }), [[12, 11, 10], 10]);
+      deepEqual(await numbers("label.third=0"), [[12, 9, 6], 4]);
+      deepEqual(await numbers("label.third=0 queue:film", { states: ["succeeded"] }), [[6], 1]);
+      deepEqual(await numbers("label.third=7"), [[], 0]);
+      deepEqual(await numbers("queue:none"), [[], 0]);
       const [ended] = await archive.job(4);
       deepEqual(
         [ended?.state, ended?.ended, ended?.endedIndex, ended?.retired, ended?.json],
         ["failed", 200, 13, true, '{"end":4}'],
       );
+    },
+  },
+  {
+    name: "R6: jobs are found by every term and its opposite, in both orders",
+    async run({ open }) {
+      await using archive = await open();
+      for (let number = 1; number <= 12; number++) {
+        const labels: Record<string, string> = number % 4 === 0 ? {} : { team: `t${number % 3}` };
+        const task = number % 2 === 0 ? "cut" : "glue";
+        const by = number === 5 ? "ana" : "token";
+        const queue = number > 6 ? "film" : "night";
+        archive.add(number, number, [
+          jobEvent(number, { queue, labels, task, by, created: number * 10 }),
+        ]);
+      }
+      const end = { kind: "jobEnded", state: "failed", json: "{}" } as const;
+      archive.add(13, 500, [{ ...end, job: 3 }]);
+      archive.add(14, 600, [{ ...end, job: 4 }]);
+      const numbers = (filter: string, more: Partial<JobsQuery> = {}) =>
+        listed(archive, filter, more);
+      deepEqual(await numbers("task:cut queue:night"), [[6, 4, 2], 3]);
+      deepEqual(await numbers("by:ana"), [[5], 1]);
+      deepEqual(await numbers("!by:token"), [[5], 1]);
+      deepEqual(await numbers("!queue:night !task:cut"), [[11, 9, 7], 3]);
+      deepEqual(await numbers("label.team=t0,t1 queue:film"), [[10, 9, 7], 3]);
+      deepEqual(await numbers("label.team=t0 label.team=t1"), [[], 0]);
+      deepEqual(await numbers("!label.team=t0,t1,t2"), [[12, 8, 4], 3]);
+      deepEqual(await numbers("created>1970-01-01T00:00:00.100Z"), [[12, 11], 2]);
+      deepEqual(await numbers("!created>1970-01-01T00:00:00.020Z"), [[2, 1], 2]);
+      deepEqual(await numbers("ended<1970-01-01T00:00:00.550Z"), [[3], 1]);
+      deepEqual(await numbers("!ended<1970-01-01T00:00:00.550Z task:cut queue:night"), [
+        [6, 4, 2],
+        3,
+      ]);
+      deepEqual(await numbers("task:cut", { states: ["failed"] }), [[4], 1]);
+      deepEqual(await numbers("task:cut", { states: [] }), [[], 0]);
+      deepEqual(await numbers("", { states: [] }), [[], 0]);
+      deepEqual(await numbers("task:cut", { order: "oldest", limit: 2 }), [[2, 4], 6]);
+      deepEqual(await numbers("task:cut", { order: "oldest", limit: 2, beyond: 4 }), [[6, 8], 6]);
+      deepEqual(await numbers("task:cut", { limit: 2, beyond: 8 }), [[6, 4], 6]);
     },
   },
   {
@@ -392,21 +446,21 @@ export const archiveCases: readonly ArchiveCase[] = [
       equal((await archive.usage()).bytes, before.bytes - old.bytes);
       equal((await archive.usage()).jobs, 4);
       equal((await archive.prune({ bytesMax: before.bytes - old.bytes - 1 })).jobs, 1);
-      const left = (await archive.jobs({ limit: 10 })).items.map(({ number }) => number);
-      deepEqual(left, [6, 5, 3]);
+      deepEqual(await listed(archive, ""), [[6, 5, 3], 3]);
       equal((await archive.prune({ bytesMax: 0 })).jobs, 1);
       for (const gone of [1, 2, 4, 5]) {
         deepEqual(await archive.job(gone), []);
         deepEqual(await archive.blocks(gone, start, 1e6), []);
         equal((await archive.inputs(gone, 0, 1)).count, 0);
-        deepEqual((await archive.jobs({ limit: 9, label: `only=${gone}` })).items, []);
+        deepEqual(await listed(archive, `label.only=${gone}`), [[], 0]);
+        deepEqual(await listed(archive, `label.only=${gone} task:cut`), [[], 0]);
       }
       equal((await archive.inputs(3, 0, 1)).count, 1);
       equal((await archive.results(6, { from: 0, count: 2 })).items.length, 2);
       await archive.flush();
       await archive[Symbol.asyncDispose]();
       await using again = await open();
-      deepEqual((await again.jobs({ limit: 10 })).total, 2);
+      deepEqual(await listed(again, "task:cut"), [[6, 3], 2]);
     },
   },
   {

@@ -2,6 +2,7 @@
 // the simulator. What is committed stays in a `MemoryArchiveDisk`, from which a new archive can be
 // opened as after a crash; what is not committed dies with the archive.
 
+import { holds, labelOf, labelPrefix } from "../../protocol/filter.ts";
 import { splitLines } from "../../protocol/lines.ts";
 import { endReason } from "../../protocol/model.ts";
 import { decodeOutcomes, outcomeItem, storedBit } from "../../protocol/outcome-block.ts";
@@ -9,7 +10,14 @@ import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
 import type { Added } from "./archive-wire.ts";
 import { archiveLimits, type Archive, type ArchiveEvent, type ArchiveUsage } from "./archive.ts";
-import type { EndedTasks, EndedTasksQuery, IndexRange, InputLines, JobRow } from "./archive.ts";
+import type {
+  EndedTask,
+  EndedTasks,
+  EndedTasksQuery,
+  IndexRange,
+  InputLines,
+  JobRow,
+} from "./archive.ts";
 import type { JobsPage, JobsQuery, Pruned, PruneQuery, RecordedBlock } from "./archive.ts";
 import type { AttemptRecord, ResultsPage, ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
 import type { TimelinePage, TimelineQuery, TimelineSpan } from "./archive.ts";
@@ -224,10 +232,11 @@ export class MemoryArchive implements Archive {
   }
 
   async endedTasks(job: number, query: EndedTasksQuery): Promise<EndedTasks> {
-    const tasks: { task: number; code: number }[] = [];
+    const tasks: EndedTask[] = [];
     for (const { block, index, n } of this.#after(job, query.after ?? { index: 0, n: 0 })) {
-      for (const { task, code } of itemsOf(block)) {
-        if (query.states.includes(endReason(code & ~storedBit).state)) tasks.push({ task, code });
+      for (const { task, attempt, code } of itemsOf(block)) {
+        if (!query.states.includes(endReason(code & ~storedBit).state)) continue;
+        tasks.push({ task, attempt, code });
       }
       if (tasks.length >= query.limit) return { tasks, next: { index, n } };
     }
@@ -270,15 +279,15 @@ export class MemoryArchive implements Archive {
       .slice(0, archiveLimits.jobsMatchedMax);
   }
 
-  async jobs({ before, limit, state, queue, label }: JobsQuery): Promise<JobsPage> {
+  async jobs({ limit, order, beyond, states, terms }: JobsQuery): Promise<JobsPage> {
     const rows = [...this.#jobs.values()]
       .map(({ row }) => row)
-      .filter((row) => state === undefined || (row.state ?? "unfinished") === state)
-      .filter((row) => queue === undefined || row.queue === queue)
-      .filter((row) => label === undefined || labelTexts(row).includes(label))
-      .sort((a, b) => b.number - a.number);
-    const older = rows.filter((row) => before === undefined || row.number < before);
-    return { items: older.slice(0, limit), total: rows.length };
+      .filter((row) => states === undefined || states.includes(row.state ?? "unfinished"))
+      .filter((row) => holds(terms, (field) => valueOf(row, field)))
+      .sort((a, b) => (order === "newest" ? b.number - a.number : a.number - b.number));
+    const sign = order === "newest" ? -1 : 1;
+    const rest = rows.filter(({ number }) => beyond === undefined || (number - beyond) * sign > 0);
+    return { items: rest.slice(0, limit), total: rows.length };
   }
 
   async prune({ endedBefore, bytesMax, rowsMax }: PruneQuery): Promise<Pruned> {
@@ -335,8 +344,10 @@ function itemsOf(block: Uint8Array): OutcomeItem[] {
   return Array.from({ length: columns.count }, (_, i) => outcomeItem(columns, i));
 }
 
-function labelTexts(row: JobRow): string[] {
-  return Object.entries(row.labels).map(([name, value]) => `${name}=${value}`);
+function valueOf(row: JobRow, field: string): string | number | null | undefined {
+  if (field.startsWith(labelPrefix)) return labelOf(row.labels, field);
+  const { queue, task, by, created, ended } = row;
+  return { queue, task, by, created, ended }[field];
 }
 
 /** Bytes as they are now: whoever added them may use their memory again. */

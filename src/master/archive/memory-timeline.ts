@@ -1,10 +1,11 @@
 // The timeline of the reference archive.
 
+import type { Term } from "../../protocol/filter.ts";
 import { isJobEvent } from "../../protocol/event.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
 import type { Added } from "./archive-wire.ts";
 import type { ArchiveEvent, TimelinePage, TimelineQuery, TimelineRow } from "./archive.ts";
-import type { TimelineSpan, TimelineTerm } from "./archive.ts";
+import type { TimelineSpan } from "./archive.ts";
 import { TimelineMaker } from "./timeline-maker.ts";
 import type { KnownJob } from "./timeline-maker.ts";
 import { afterIndex, higher, isBefore } from "./timeline-order.ts";
@@ -78,11 +79,11 @@ export class MemoryTimeline {
 
 const fields = ["kind", "job", "worker", "queue", "master"] as const;
 
-function fits(row: TimelineRow, term: TimelineTerm): boolean {
+function fits(row: TimelineRow, term: Term): boolean {
   return valueFits(row, term) !== term.not;
 }
 
-function valueFits(row: TimelineRow, term: TimelineTerm): boolean {
+function valueFits(row: TimelineRow, term: Term): boolean {
   if (term.kind !== "is") return term.kind === "after" ? row.wall > term.at : row.wall < term.at;
   const field = fields.find((each) => each === term.field);
   if (!field) throw new TypeError(`no column for ${term.field}`);

@@ -12,10 +12,14 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { parseFilter } from "../../protocol/filter.ts";
+import { layouts } from "./archive-layouts.ts";
 import type { Archive, ArchiveEvent } from "./archive.ts";
 import { jobEvent, outcome, outcomesEvent } from "./conformance.ts";
 import { openArchive } from "./sqlite-archive.ts";
 import type { StoreTrouble } from "./trouble.ts";
+
+const newest = { limit: 1, order: "newest", terms: [] } as const;
 
 let dir = "";
 let path = "";
@@ -113,7 +117,7 @@ test("a full disk stops the watermark, refuses reads, and loses nothing (T1)", a
   const again = await open();
   expect(again.added).toBeLessThan(batches);
   for (let index = 1; index <= batches; index++) again.add(index, 5, bulk(index, 50_000));
-  expect((await again.jobs({ limit: 1 })).total).toBe(batches);
+  expect((await again.jobs(newest)).total).toBe(batches);
 });
 
 test("once a full disk has space again it goes on", async ({ skip }) => {
@@ -176,7 +180,7 @@ test("a killed process leaves all up to its watermark, and whole batches only (R
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
     const archive = await open();
     expect(archive.watermark).toBeGreaterThanOrEqual(said);
-    expect((await archive.jobs({ limit: 1 })).total).toBe(archive.added);
+    expect((await archive.jobs(newest)).total).toBe(archive.added);
     for (const job of [1, said, archive.added]) {
       expect((await archive.results(job, { from: 0, count: 2 })).missing).toEqual([]);
     }
@@ -192,13 +196,15 @@ test("a job created before the archive began is known once it has ended (A6)", a
     id: "abcdef0000000007",
     queue: "film",
     labels: { shot: "1" },
+    task: "cut",
     created: new Date(5_000).toISOString(),
   });
   archive.add(101, 9, [
     outcomesEvent(7, 0, [outcome(0)]),
     { kind: "jobEnded", job: 7, state: "succeeded", json },
   ]);
-  const [row] = (await archive.jobs({ limit: 5, label: "shot=1", state: "succeeded" })).items;
+  const terms = parseFilter("jobs", "label.shot=1 task:cut", 0);
+  const [row] = (await archive.jobs({ ...newest, terms, states: ["succeeded"] })).items;
   expect(row).toMatchObject({ number: 7, id: "abcdef0000000007", created: 5_000, ended: 9 });
 });
 
@@ -225,26 +231,45 @@ function tinyDisk(): string | undefined {
   }
 }
 
+/** As the first version left it: two jobs, four batches. */
+function firstLayout(): void {
+  const old = new DatabaseSync(path);
+  old.exec("PRAGMA application_id = 0x534b4152");
+  old.exec(layouts[0] ?? "");
+  old.exec("PRAGMA user_version = 1");
+  old.exec(
+    `INSERT INTO meta VALUES ('journal_id', '${journalId}'), ('watermark', 4), ('bytes', 9)`,
+  );
+  const insert = old.prepare(
+    "INSERT INTO jobs VALUES (?, ?, 'film', '{}', 0, 0, 5, NULL, NULL, 9, ?)",
+  );
+  insert.run(1, "abcd000000000001", '{"task":"cut","by":"ana"}');
+  insert.run(2, "abcd000000000002", "no JSON");
+  old.exec("INSERT INTO tags VALUES (1, '', 2, 0, 0, 0)");
+  old.exec("INSERT INTO tagged VALUES (1, 0, 1), (1, 0, 2)");
+  old.close();
+}
+
 test("an archive of layout 1 goes on as layout 2: its timeline begins where it was", async () => {
-  const before = await openArchive({ path, journalId });
-  before.add(1, 5, [jobEvent(1), jobEvent(2)]);
-  before.add(2, 5, [outcomesEvent(1, 0, [outcome(0)])]);
-  await before.flush();
-  await before[Symbol.asyncDispose]();
-  const db = new DatabaseSync(path);
-  db.exec("DROP TABLE timeline; ALTER TABLE jobs DROP COLUMN failures");
-  db.exec("DELETE FROM meta WHERE key LIKE 'timeline%'; PRAGMA user_version = 1");
-  db.close();
+  firstLayout();
   const archive = await open();
-  expect(archive.added).toBe(2);
+  expect(archive.added).toBe(4);
   expect(await archive.timeline({ limit: 9, terms: [] })).toEqual({
     rows: [],
     total: 0,
-    floor: { index: 3, n: 0 },
+    floor: { index: 5, n: 0 },
   });
-  expect((await archive.jobs({ limit: 9 })).total).toBe(2);
-  archive.add(3, 6, [{ kind: "jobEnded", job: 1, state: "succeeded", json: '{"tasks":1}' }]);
-  const { rows } = await archive.timelineAfter({ index: 3, n: 0 }, 9);
-  expect(rows.map(({ text }) => text)).toEqual(["Job 0000000000000001 succeeded: 1 task"]);
-  expect((await archive.jobs({ limit: 9, state: "succeeded" })).total).toBe(1);
+  expect((await archive.jobs(newest)).total).toBe(2);
+  archive.add(5, 6, [{ kind: "jobEnded", job: 1, state: "succeeded", json: '{"tasks":1}' }]);
+  const { rows } = await archive.timelineAfter({ index: 5, n: 0 }, 9);
+  expect(rows.map(({ text }) => text)).toEqual(["Job abcd000000000001 succeeded: 1 task"]);
+  expect((await archive.jobs({ ...newest, states: ["succeeded"] })).total).toBe(1);
+});
+
+test("an archive of the first layout is brought up to date, and its jobs are found by task", async () => {
+  firstLayout();
+  const archive = await open();
+  expect(archive.watermark).toBe(4);
+  const page = await archive.jobs({ ...newest, terms: parseFilter("jobs", "task:cut by:ana", 0) });
+  expect(page).toMatchObject({ total: 1, items: [{ number: 1, task: "cut", by: "ana" }] });
 });

@@ -1,17 +1,12 @@
 // The timeline's table. Inside the thread only.
 
+import type { Term } from "../../protocol/filter.ts";
 import type { StatementSyncInstance } from "@photostructure/sqlite";
 import { isJobEvent } from "../../protocol/event.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
 import { single, type Connection } from "./archive-connection.ts";
 import { blockAt } from "./archive-reads.ts";
-import type {
-  TimelinePage,
-  TimelineQuery,
-  TimelineRow,
-  TimelineSpan,
-  TimelineTerm,
-} from "./archive.ts";
+import type { TimelinePage, TimelineQuery, TimelineRow, TimelineSpan } from "./archive.ts";
 import { afterIndex, higher } from "./timeline-order.ts";
 
 const columns =
@@ -124,7 +119,7 @@ function toRow({ idx, ...row }: StoredRow): TimelineRow {
 /** Columns that a filter may name. */
 const fields = new Set(["kind", "job", "worker", "queue", "master"]);
 
-function whereOf(terms: readonly TimelineTerm[]): { sql: string; values: (string | number)[] } {
+function whereOf(terms: readonly Term[]): { sql: string; values: (string | number)[] } {
   const values: (string | number)[] = [];
   const parts = terms.map((term) => {
     const not = term.not ? "NOT " : "";
