@@ -7,8 +7,11 @@ import type { routes } from "../protocol/routes.ts";
 import type { SubmitInput } from "../protocol/job-spec.ts";
 import type {
   EventView,
+  BulkView,
   JobView,
+  ListedAttemptView,
   MastersView,
+  QueueDetailView,
   QueueView,
   StatusView,
   JobLogsView,
@@ -16,6 +19,7 @@ import type {
   TaskView,
   versionSchema,
   WhyView,
+  WorkerDetailView,
   WorkerView,
 } from "../protocol/views.ts";
 import { Caller } from "./calls.ts";
@@ -65,6 +69,8 @@ export interface Page<Item> {
   /** Why this shows, or counts, only a part. */
   readonly partial?: string;
 }
+/** Of a list that has no counters. */
+export type UncountedPage<Item> = Omit<Page<Item>, "total"> & { readonly total: number | null };
 export type VersionView = z.output<typeof versionSchema>;
 /** A job; from a submit that waited, with base64 of an outcome stream when it has one task. */
 export type SubmittedView = JobView & { readonly outcome?: unknown };
@@ -134,6 +140,18 @@ export interface Client {
   ): Promise<JobView>;
   cancelJob(job: string, body?: Body<"cancelJob">, options?: CallOptions): Promise<JobView>;
   retryJob(job: string, options?: CallOptions): Promise<JobView>;
+  /** Cancels what has not ended of all jobs that fit; with `dryRun` only says which. */
+  cancelJobs(body: Body<"cancelJobs">, options?: CallOptions): Promise<BulkView>;
+  /** Retries all jobs that fit and ended without success; one idempotency key over all tries. */
+  retryJobs(body: Body<"retryJobs">, options?: CallOptions): Promise<BulkView>;
+  /** Attempts under way, then those that ended, newest first. */
+  jobAttempts(
+    job: string,
+    query?: Partial<Query<"jobAttempts">>,
+    options?: CallOptions,
+  ): Promise<UncountedPage<ListedAttemptView>>;
+  /** Tasks of all jobs that the masters hold; the filter names a state or a worker. */
+  findTasks(query: Query<"findTasks">, options?: CallOptions): Promise<Page<TaskView>>;
   /** Outcomes as they are recorded, each once, over any number of cut connections. */
   outcomes(job: string, options?: OutcomesOptions): AsyncGenerator<OutcomeEvent, void, undefined>;
   /** Lines of results in the order of tasks. */
@@ -180,6 +198,20 @@ export interface Client {
   /** What happens, as it happens; until it is aborted or left. */
   events(options?: EventsOptions & CallOptions): AsyncGenerator<ClusterEvent, void, undefined>;
   workers(query?: Partial<Query<"workers">>, options?: CallOptions): Promise<Page<WorkerView>>;
+  worker(worker: string, options?: CallOptions): Promise<WorkerDetailView>;
+  workerAttempts(
+    worker: string,
+    query?: Partial<Query<"workerAttempts">>,
+    options?: CallOptions,
+  ): Promise<UncountedPage<ListedAttemptView>>;
+  /** It takes nothing new and stays; `undo` lets it take work again. */
+  cordonWorker(
+    worker: string,
+    body?: Body<"cordonWorker">,
+    options?: CallOptions,
+  ): Promise<WorkerView>;
+  /** One that is lost or gone. */
+  forgetWorker(worker: string, options?: CallOptions): Promise<void>;
   drainWorker(
     worker: string,
     body?: Body<"drainWorker">,
@@ -190,6 +222,7 @@ export interface Client {
   /** The leader gives the lead to a master that stands by. Name the term, so that it happens once. */
   stepDown(body: Body<"stepDown">, options?: CallOptions): Promise<SteppedDown>;
   queues(query?: Partial<Query<"queues">>, options?: CallOptions): Promise<Page<QueueView>>;
+  queue(queue: string, options?: CallOptions): Promise<QueueDetailView>;
   setQueue(queue: string, body: Body<"setQueue">, options?: CallOptions): Promise<QueueView>;
 }
 
@@ -236,6 +269,8 @@ const jsonType = { "content-type": "application/json" };
 const linesType = { "content-type": "application/x-ndjson" };
 const bytesType = { "content-type": "application/octet-stream" };
 const silenceMs = 15_000;
+/** Beyond it: what a change to many jobs may take. */
+const bulkMs = 300_000;
 /** A stream without even a pulse for this long is opened anew. */
 const streamSilenceMs = 45_000;
 /** Its pulse comes each second. */
@@ -283,6 +318,13 @@ function readCalls(ask: Ask) {
     why: (job, task, options) => ask("why", { params: { job, task } }, options),
     eventList: (query, options) => ask("events", { query: text(query) }, options),
     workers: (query, options) => ask("workers", { query: text(query) }, options),
+    worker: (worker, options) => ask("worker", { params: { worker } }, options),
+    workerAttempts: (worker, query, options) =>
+      ask("workerAttempts", { params: { worker }, query: text(query) }, options),
+    jobAttempts: (job, query, options) =>
+      ask("jobAttempts", { params: { job }, query: text(query) }, options),
+    findTasks: (query, options) => ask("findTasks", { query: text(query) }, options),
+    queue: (queue, options) => ask("queue", { params: { queue } }, options),
     queues: (query, options) => ask("queues", { query: text(query) }, options),
   } satisfies Partial<Client>;
 }
@@ -330,6 +372,16 @@ function changeCalls(ask: Ask, keys: IdempotencyKeys) {
       keys.use(options.signal, (key) =>
         ask<JobView>("retryJob", { params: { job }, json: {}, key }, options),
       ),
+    cancelJobs: (body, options) => ask("cancelJobs", { json: body, waitMs: bulkMs }, options),
+    retryJobs: (body, options = {}) =>
+      keys.use(options.signal, (key) =>
+        ask<BulkView>("retryJobs", { json: body, key, waitMs: bulkMs }, options),
+      ),
+    cordonWorker: (worker, body = {}, options) =>
+      ask("cordonWorker", { params: { worker }, json: body }, options),
+    forgetWorker: async (worker, options) => {
+      await ask("forgetWorker", { params: { worker } }, options);
+    },
     cancelTask: (job, task, body = {}, options) =>
       ask("cancelTask", { params: { job, task }, json: body }, options),
     drainWorker: (worker, body = {}, options) =>

@@ -19,6 +19,7 @@ export type {
   SteppedDown,
   SubmitOptions,
   SubmittedView,
+  UncountedPage,
   VersionView,
 } from "./client.ts";
 export type { CallOptions } from "./calls.ts";
@@ -35,9 +36,12 @@ export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
 export type {
   ChangedView,
   EventView,
+  BulkView,
   JobView,
+  ListedAttemptView,
   MastersView,
   MasterView,
+  QueueDetailView,
   QueueView,
   StatusView,
   TaskDetailView,
@@ -45,5 +49,6 @@ export type {
   JobLogsView,
   LogLineView,
   WhyView,
+  WorkerDetailView,
   WorkerView,
 } from "../protocol/views.ts";

@@ -12,6 +12,7 @@ type Address<Name extends RouteName> = readonly [
 export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   version: ["GET", "/v1/version"],
   openapi: ["GET", "/v1/openapi.json"],
+  reference: ["GET", "/v1/reference"],
   status: ["GET", "/v1/status"],
   submit: ["POST", "/v1/jobs"],
   part: ["PUT", "/v1/jobs/:job/parts/:part"],
@@ -20,9 +21,13 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   job: ["GET", "/v1/jobs/:job"],
   cancelJob: ["POST", "/v1/jobs/:job/cancel"],
   retryJob: ["POST", "/v1/jobs/:job/retry"],
+  cancelJobs: ["POST", "/v1/jobs:cancel"],
+  retryJobs: ["POST", "/v1/jobs:retry"],
+  jobAttempts: ["GET", "/v1/jobs/:job/attempts"],
   outcomes: ["GET", "/v1/jobs/:job/outcomes"],
   results: ["GET", "/v1/jobs/:job/results"],
   tasks: ["GET", "/v1/jobs/:job/tasks"],
+  findTasks: ["GET", "/v1/tasks"],
   task: ["GET", "/v1/jobs/:job/tasks/:task"],
   cancelTask: ["POST", "/v1/jobs/:job/tasks/:task/cancel"],
   why: ["GET", "/v1/jobs/:job/tasks/:task/why"],
@@ -32,6 +37,10 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   putPayload: ["PUT", "/v1/payloads/:hash"],
   payload: ["GET", "/v1/payloads/:hash"],
   workers: ["GET", "/v1/workers"],
+  worker: ["GET", "/v1/workers/:worker"],
+  workerAttempts: ["GET", "/v1/workers/:worker/attempts"],
+  cordonWorker: ["POST", "/v1/workers/:worker/cordon"],
+  forgetWorker: ["DELETE", "/v1/workers/:worker"],
   drainWorker: ["POST", "/v1/workers/:worker/drain"],
   masters: ["GET", "/v1/masters"],
   stepDown: ["POST", "/v1/masters/step-down"],
@@ -43,6 +52,7 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   grid: ["GET", "/v1/jobs/:job/grid"],
   errors: ["GET", "/v1/jobs/:job/errors"],
   graph: ["GET", "/v1/jobs/:job/graph"],
+  queue: ["GET", "/v1/queues/:queue"],
   setQueue: ["PATCH", "/v1/queues/:queue"],
 };
 
@@ -54,8 +64,9 @@ export type Values = Readonly<Record<string, string | number | boolean | undefin
 
 /** The path of a route with its parameters filled in and what is set of a query behind it. */
 export function pathOf(name: RouteName, params: Values = {}, query: Values = {}): string {
-  const filled = addresses[name][1].replace(/:([a-z]+)/g, (_, key: string) =>
-    encodeURIComponent(String(params[key] ?? "")),
+  const filled = addresses[name][1].replace(
+    /\/:([a-z]+)/g,
+    (_, key: string) => `/${encodeURIComponent(String(params[key] ?? ""))}`,
   );
   const pairs = Object.entries(query).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${encodeURIComponent(String(value))}`],

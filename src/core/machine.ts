@@ -10,9 +10,10 @@ import { report } from "./commands/report.ts";
 import type { ReportRequest } from "./commands/report.ts";
 import { close, part, submit } from "./commands/submit.ts";
 import type { CloseRequest, PartRequest, SubmitRequest } from "./commands/submit.ts";
-import { drain, lose, register, workerNews } from "./commands/worker.ts";
+import { drain, forgetWorker, lose, register, workerNews } from "./commands/worker.ts";
 import type {
   DrainRequest,
+  ForgetWorkerRequest,
   LoseWorkerRequest,
   RegisterRequest,
   WorkerNewsRequest,
@@ -44,6 +45,7 @@ export type Request =
   | WorkerNewsRequest
   | LoseWorkerRequest
   | DrainRequest
+  | ForgetWorkerRequest
   | FreePayloadsRequest
   | SettleHeldRequest
   | JoinMasterRequest
@@ -70,6 +72,7 @@ export interface Answers {
   readonly workerNews: Answer;
   readonly loseWorker: ReturnType<typeof lose>;
   readonly drain: Answer;
+  readonly forgetWorker: Answer;
   readonly freePayloads: ReturnType<typeof freePayloads>;
   readonly settleHeld: Answer;
   readonly joinMaster: Answer;
@@ -105,6 +108,8 @@ export function decide(turn: Turn, request: Request): Answers[Request["kind"]] {
       return lose(turn, request);
     case "drain":
       return drain(turn, request);
+    case "forgetWorker":
+      return forgetWorker(turn, request);
     case "freePayloads":
       return freePayloads(turn, request);
     case "settleHeld":

@@ -64,6 +64,13 @@ export const errorKinds = {
     "Look whether the job exists, then use a new key.",
   ),
   conflict: kind(409, 5, false, "The state does not allow it", "Look at the current state first."),
+  count_differs: kind(
+    409,
+    5,
+    false,
+    "Other jobs fit than were expected",
+    "Look at what fits now, and ask again with that count.",
+  ),
   job_closed: kind(409, 5, false, "The job is closed", "Inputs can only be added to an open job."),
   part_differs: kind(
     409,

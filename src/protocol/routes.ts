@@ -10,14 +10,18 @@ import type { Route } from "./route.ts";
 import {
   eventSchema,
   jobLogsSchema,
+  bulkSchema,
   jobSchema,
+  listedAttemptSchema,
   mastersSchema,
+  queueDetailSchema,
   queueSchema,
   statusSchema,
   taskDetailSchema,
   taskSchema,
   versionSchema,
   whySchema,
+  workerDetailSchema,
   workerSchema,
 } from "./views.ts";
 
@@ -30,6 +34,9 @@ const page = <T extends z.ZodType>(items: T) =>
     /** Why this shows, or counts, only a part. */
     partial: z.string().optional(),
   });
+/** Of a list that has no counters. */
+const uncountedPage = <T extends z.ZodType>(items: T) =>
+  page(items).extend({ total: z.int().nullable() });
 const pageQuery = {
   limit: z.coerce.number().int().min(1).max(1000).default(100),
   cursor: z.string().optional(),
@@ -47,6 +54,13 @@ const listQuery = <Shape extends z.ZodRawShape>(shape: Shape) =>
           "and a list is narrowed by ?filter=NAME:VALUE"
         : undefined,
   });
+/** What changes many jobs at once: those that fit, if they are as many as expected. */
+const bulkBody = {
+  filter: z.string().min(1),
+  expectedCount: z.int().min(0).optional(),
+  dryRun: z.boolean().default(false),
+};
+const workerPath = z.object({ worker: name });
 const jobPath = z.object({ job: jobRef });
 const taskPath = z.object({ job: jobRef, task: z.coerce.number().int().min(0) });
 
@@ -73,6 +87,12 @@ export const routes = {
     path: "/v1/openapi.json",
     summary: "This API as OpenAPI 3.1",
     answer: z.unknown(),
+  },
+  reference: {
+    method: "GET",
+    path: "/v1/reference",
+    summary: "This API as a page for people",
+    gives: ["text/html"],
   },
   status: {
     method: "GET",
@@ -144,6 +164,28 @@ export const routes = {
     body: z.strictObject({}).default({}),
     answer: jobSchema,
   },
+  cancelJobs: {
+    method: "POST",
+    path: "/v1/jobs:cancel",
+    summary: "Cancel what has not ended of all jobs that fit a filter",
+    body: z.strictObject({ ...bulkBody, reason: z.string().max(200).optional() }),
+    answer: bulkSchema,
+  },
+  retryJobs: {
+    method: "POST",
+    path: "/v1/jobs:retry",
+    summary: "Retry all jobs that fit a filter and ended without success",
+    body: z.strictObject(bulkBody),
+    answer: bulkSchema,
+  },
+  jobAttempts: {
+    method: "GET",
+    path: "/v1/jobs/:job/attempts",
+    summary: "Attempts of a job: those under way, then those that ended, newest first",
+    params: jobPath,
+    query: listQuery(pageQuery),
+    answer: uncountedPage(listedAttemptSchema),
+  },
   /** One outcome a record, as they are recorded; `follow` goes on until the job has ended. */
   outcomes: {
     method: "GET",
@@ -169,6 +211,13 @@ export const routes = {
     path: "/v1/jobs/:job/tasks",
     summary: "Tasks of a job",
     params: jobPath,
+    query: listQuery(pageQuery),
+    answer: page(taskSchema),
+  },
+  findTasks: {
+    method: "GET",
+    path: "/v1/tasks",
+    summary: "Tasks of all jobs that the masters hold, by state or worker",
     query: listQuery(pageQuery),
     answer: page(taskSchema),
   },
@@ -261,11 +310,47 @@ export const routes = {
     query: listQuery(pageQuery),
     answer: page(workerSchema),
   },
+  worker: {
+    method: "GET",
+    path: "/v1/workers/:worker",
+    summary: "One worker",
+    params: workerPath,
+    answer: workerDetailSchema,
+  },
+  workerAttempts: {
+    method: "GET",
+    path: "/v1/workers/:worker/attempts",
+    summary: "What a worker runs and ran: attempts under way, then those that ended, newest first",
+    params: workerPath,
+    query: listQuery(pageQuery),
+    answer: uncountedPage(listedAttemptSchema),
+  },
+  cordonWorker: {
+    method: "POST",
+    path: "/v1/workers/:worker/cordon",
+    summary: "Let a worker take nothing new, for as long as that is not undone",
+    params: workerPath,
+    body: z
+      .strictObject({
+        undo: z.boolean().default(false),
+        /** Kept in the log of the master that leads. */
+        reason: z.string().max(200).optional(),
+      })
+      .default({ undo: false }),
+    answer: workerSchema,
+  },
+  forgetWorker: {
+    method: "DELETE",
+    path: "/v1/workers/:worker",
+    summary: "Forget a worker that is lost or gone",
+    params: workerPath,
+    answer: z.object({ id: z.string(), done: z.literal(true) }),
+  },
   drainWorker: {
     method: "POST",
     path: "/v1/workers/:worker/drain",
     summary: "Let a worker finish and take nothing new",
-    params: z.object({ worker: name }),
+    params: workerPath,
     body: z
       .strictObject({
         deadlineMs: milliseconds.default(3_600_000),
@@ -324,6 +409,13 @@ export const routes = {
     summary: "Queues",
     query: listQuery(pageQuery),
     answer: page(queueSchema),
+  },
+  queue: {
+    method: "GET",
+    path: "/v1/queues/:queue",
+    summary: "One queue",
+    params: z.object({ queue: name }),
+    answer: queueDetailSchema,
   },
   setQueue: {
     method: "PATCH",

@@ -58,6 +58,15 @@ export const attemptSchema = z.object({
   error: z.unknown().nullable(),
 });
 
+/** An attempt in a list: with where it belongs, and the beginning of its error. */
+export const listedAttemptSchema = attemptSchema.omit({ error: true }).extend({
+  job: z.string(),
+  task: z.int(),
+  name: z.string(),
+  message: z.string().nullable(),
+});
+export type ListedAttemptView = z.infer<typeof listedAttemptSchema>;
+
 export const taskSchema = z.object({
   job: z.string(),
   task: z.int(),
@@ -157,6 +166,17 @@ export const workerSchema = z.object({
 });
 export type WorkerView = z.infer<typeof workerSchema>;
 
+export const workerDetailSchema = workerSchema.extend({
+  /** When its state changed last, and why, where it is lost. */
+  changed: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** Of one that drains: whether it leaves when it is empty. */
+  exits: z.boolean(),
+  /** What is assigned to it, by job. */
+  jobs: z.array(z.object({ job: z.string(), tasks: z.int() })),
+});
+export type WorkerDetailView = z.infer<typeof workerDetailSchema>;
+
 export const queueSchema = z.object({
   name: z.string(),
   paused: z.boolean(),
@@ -170,6 +190,36 @@ export const queueSchema = z.object({
   jobs: z.int(),
 });
 export type QueueView = z.infer<typeof queueSchema>;
+
+export const queueDetailSchema = queueSchema.extend({
+  by: z.string(),
+  namespace: z.string(),
+  /** Amounts that its tasks hold now, in thousandths. */
+  used: z.record(z.string(), z.number()),
+  /** How its ready tasks fare, by what they need: since when none of them has been started. */
+  ready: z.array(
+    z.object({ needs: z.string(), priority: z.int(), tasks: z.int(), idleMs: z.number() }),
+  ),
+});
+export type QueueDetailView = z.infer<typeof queueDetailSchema>;
+
+export const bulkSchema = z.object({
+  /** Jobs that fit the filter and can be changed. */
+  matched: z.int(),
+  done: z.int(),
+  dryRun: z.boolean(),
+  items: z.array(
+    z.object({
+      id: z.string(),
+      ok: z.boolean(),
+      /** Of a retry: the new job. */
+      job: z.string().optional(),
+      code: z.string().optional(),
+      message: z.string().optional(),
+    }),
+  ),
+});
+export type BulkView = z.infer<typeof bulkSchema>;
 
 export const masterSchema = z.object({
   id: z.string(),

@@ -3,6 +3,8 @@
 import type { Command } from "commander";
 import type { Client, JobView } from "../../client/index.ts";
 import { parseDuration } from "../../sdk/units.ts";
+import { changeFitting, checkWhich } from "../bulk-jobs.ts";
+import type { BulkOptions } from "../bulk-jobs.ts";
 import { forEach, idsFrom } from "../bulk.ts";
 import type { Cli } from "../cli.ts";
 import type { ClusterOptions } from "../connection.ts";
@@ -182,27 +184,37 @@ function steps(job: JobView): string {
   ]);
 }
 
-interface CancelOptions extends ClusterOptions {
+interface CancelOptions extends ClusterOptions, BulkOptions {
   readonly reason?: string;
-  readonly dryRun?: boolean;
 }
 
 function defineCancel(cancel: Command, cli: Cli): void {
   described(cancel, "Cancel what has not ended of a job.", [
     "skein job cancel 4f2a",
     "skein job list --state running --json | jq -r '.items[].id' | skein job cancel -",
+    "skein job cancel --filter 'label.team=film state:waiting' --dry-run",
   ]);
   clusterOptions(
     jsonOption(
       dryRunOption(
-        cancel
-          .argument("<job...>", 'ids, or "-" for ids on stdin')
-          .option("--reason <text>", "kept with the job"),
+        bulkOptions(
+          cancel
+            .argument("[job...]", 'ids, or "-" for ids on stdin')
+            .option("--reason <text>", "kept with the job"),
+        ),
       ),
     ),
   ).action(async (words: readonly string[], options: CancelOptions) => {
+    checkWhich(words, options);
     const client = await cli.client(options);
     const { signal } = cli.io;
+    if (options.filter !== undefined) {
+      const { reason } = options;
+      const ask: Parameters<typeof changeFitting>[2]["ask"] = (asked) =>
+        client.cancelJobs({ ...asked, ...(reason !== undefined && { reason }) }, { signal });
+      const change = { verb: "cancel", done: "cancelled", ask };
+      return changeFitting(options.filter, options, change, cli);
+    }
     const ids = (await idsFrom(words, cli)).map(jobArgument);
     const body = options.reason === undefined ? {} : { reason: options.reason };
     const jobs = await forEach(ids, cli, async (id) => {
@@ -230,26 +242,42 @@ function sayCancelled(before: JobView, dryRun: boolean, cli: Cli): void {
   cli.sayNext(`${ok} Job ${id}: ${left} cancelled.`, see);
 }
 
-interface RetryOptions extends ClusterOptions {
-  readonly dryRun?: boolean;
+type RetryOptions = ClusterOptions & BulkOptions;
+
+function bulkOptions(command: Command): Command {
+  return filterOption(command).option(
+    "--expect <n>",
+    "with --filter: only if so many jobs fit",
+    wholeNumber(0),
+  );
 }
 
 function defineRetry(retry: Command, cli: Cli): void {
   described(retry, "A new job of the inputs whose tasks did not succeed.", [
     "skein job retry 4f2a",
     "skein job list --state failed --json | jq -r '.items[].id' | skein job retry -",
+    "skein job retry --filter 'state:failed created>2h' --expect 12",
   ]);
   clusterOptions(
     jsonOption(
       dryRunOption(
-        retry
-          .argument("<job...>", 'ids, or "-" for ids on stdin')
-          .option("--failed", "only what did not succeed: always so, said for clarity"),
+        bulkOptions(
+          retry
+            .argument("[job...]", 'ids, or "-" for ids on stdin')
+            .option("--failed", "only what did not succeed: always so, said for clarity"),
+        ),
       ),
     ),
   ).action(async (words: readonly string[], options: RetryOptions) => {
+    checkWhich(words, options);
     const client = await cli.client(options);
     const { signal } = cli.io;
+    if (options.filter !== undefined) {
+      const ask: Parameters<typeof changeFitting>[2]["ask"] = (asked) =>
+        client.retryJobs(asked, { signal });
+      const change = { verb: "retry", done: "retried", ask };
+      return changeFitting(options.filter, options, change, cli);
+    }
     const ids = (await idsFrom(words, cli)).map(jobArgument);
     const jobs = await forEach(ids, cli, async (id) => {
       const old = await client.job(id, { signal });

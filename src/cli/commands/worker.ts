@@ -1,4 +1,4 @@
-// skein worker: one worker in this process. skein worker list|drain.
+// skein worker: one worker in this process. skein worker list|drain; the other changes are in worker-changes.ts.
 
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -33,6 +33,7 @@ import {
 } from "../options.ts";
 import { state, table } from "../render.ts";
 import { nextSteps } from "../views.ts";
+import { defineCordon, defineRemove, defineUncordon } from "./worker-changes.ts";
 import { idOfHost, offer } from "../worker-offer.ts";
 
 /** Told to end by a signal, running tasks get this long. */
@@ -72,6 +73,9 @@ export function defineWorker(worker: Command, cli: Cli): void {
   showOptions(placeOptions(worker)).action((options: WorkerOptions) => runWorker(options, cli));
   defineList(worker.command("list"), cli);
   defineDrain(worker.command("drain"), cli);
+  defineCordon(worker.command("cordon"), cli);
+  defineUncordon(worker.command("uncordon"), cli);
+  defineRemove(worker.command("remove"), cli);
 }
 
 async function runWorker(options: WorkerOptions, cli: Cli): Promise<void> {

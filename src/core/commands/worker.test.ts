@@ -183,6 +183,21 @@ describe("a worker that was told to leave and fell silent", () => {
   });
 });
 
+describe("a worker that somebody forgets", () => {
+  const forget = (cluster: Cluster, worker: number) =>
+    cluster.ask({ kind: "forgetWorker", worker });
+
+  it("must be lost or gone, and is a new one when it returns", () => {
+    const cluster = new Cluster();
+    const worker = cluster.worker("w");
+    expect(forget(cluster, worker)).toMatchObject({ ok: false, code: "conflict" });
+    cluster.lose(worker);
+    expect(forget(cluster, worker)).toEqual({ ok: true });
+    expect(forget(cluster, worker)).toMatchObject({ ok: false, code: "not_found" });
+    expect(cluster.worker("w")).not.toBe(worker);
+  });
+});
+
 describe("many workers that fall silent at once", () => {
   const silent = (cluster: Cluster, worker: number) => {
     const { incarnation } = cluster.workerOf(worker).info;

@@ -471,11 +471,35 @@ export function forgetWorkers(turn: Turn): void {
     const worker = present(state.workers.get(number), `worker ${number}`);
     const old = time - worker.lostTime > limits.lostWorkerMs;
     if (!old && state.away.size <= limits.lostWorkersMax) return;
-    // Losing it took everything from it; should that ever change, it stays.
-    if (worker.activeCount + worker.aheadCount > 0 || tasksOn(state, worker).length > 0) continue;
+    if (!isBare(state, worker)) continue;
     emit(turn, { kind: "workerForgotten", v: 1, worker: number });
     if (++forgotten === forgottenPerTurn) return;
   }
+}
+
+export interface ForgetWorkerRequest {
+  readonly kind: "forgetWorker";
+  readonly worker: number;
+}
+
+/** Somebody knows that it will not return. Should it do so all the same, it is a new worker. */
+export function forgetWorker(turn: Turn, request: ForgetWorkerRequest): Answer {
+  const worker = turn.state.workers.get(request.worker);
+  if (!worker) return refuse("not_found", "There is no such worker.");
+  if (!isAway(worker)) {
+    const hint = "Only one that is lost or gone can be forgotten: drain it first.";
+    return refuse("conflict", `Worker ${worker.info.id} is ${worker.state}.`, { hint });
+  }
+  if (!isBare(turn.state, worker)) {
+    return refuse("conflict", `Worker ${worker.info.id} still holds attempts.`);
+  }
+  emit(turn, { kind: "workerForgotten", v: 1, worker: worker.number });
+  return { ok: true };
+}
+
+/** Losing a worker takes everything from it; should that ever change, it stays. */
+function isBare(state: State, worker: Worker): boolean {
+  return worker.activeCount + worker.aheadCount === 0 && tasksOn(state, worker).length === 0;
 }
 
 export function isAway({ state }: Worker): boolean {

@@ -11,10 +11,13 @@ import { systemClock } from "../../lib/clock.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import type { Master } from "../context.ts";
+import { jobAttempts, workerAttempts } from "./attempts.ts";
 import { bindRoutes } from "./bind.ts";
+import { cancelJobs, retryJobs } from "./bulk.ts";
 import { ClientWatch } from "./client-watch.ts";
 import { createDoor, turnAway } from "./door.ts";
 import type { CheckDoor } from "./door.ts";
+import { findTasks } from "./find-tasks.ts";
 import { JsonText } from "./handlers.ts";
 import type { ApiContext, Handlers } from "./handlers.ts";
 import { clientErrorHandler, closeServer, createHttpServer } from "./http-server.ts";
@@ -37,7 +40,8 @@ import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
 import { pushLogs } from "./push-logs.ts";
-import { queues, setQueue } from "./queues.ts";
+import { queue, queues, setQueue } from "./queues.ts";
+import { reference } from "./reference.ts";
 import { Reads } from "./reads.ts";
 import { results } from "./results.ts";
 import { retryJob } from "./retry.ts";
@@ -49,7 +53,7 @@ import { task } from "./task-detail.ts";
 import { tasks } from "./task-list.ts";
 import { cancelTask } from "./tasks.ts";
 import { why } from "./why.ts";
-import { drainWorker, workers } from "./workers.ts";
+import { cordonWorker, drainWorker, forgetWorker, worker, workers } from "./workers.ts";
 
 export interface Api {
   /** Not listening yet; its upgrades are the caller's, behind `checkDoor`. */
@@ -147,6 +151,7 @@ function createHandlers(version_: string): Handlers {
   return {
     version,
     openapi: async () => (document ??= new JsonText(JSON.stringify(openApi(version_)))),
+    reference: reference(version_),
     status,
     submit,
     part,
@@ -155,9 +160,13 @@ function createHandlers(version_: string): Handlers {
     job,
     cancelJob,
     retryJob,
+    cancelJobs,
+    retryJobs,
+    jobAttempts,
     outcomes,
     results,
     tasks,
+    findTasks,
     task,
     cancelTask,
     why,
@@ -167,11 +176,16 @@ function createHandlers(version_: string): Handlers {
     putPayload,
     payload,
     workers,
+    worker,
+    workerAttempts,
+    cordonWorker,
+    forgetWorker,
     drainWorker,
     masters,
     stepDown,
     events,
     queues,
+    queue,
     setQueue,
     overview,
     series,

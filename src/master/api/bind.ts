@@ -24,7 +24,7 @@ export interface BindOptions {
 }
 
 /** These take as long as their bytes do. */
-const unbounded = new Set<RouteName>(["putPayload", "retryJob"]);
+const unbounded = new Set<RouteName>(["putPayload", "retryJob", "cancelJobs", "retryJobs"]);
 
 export function bindRoutes(
   app: FastifyInstance,
@@ -43,7 +43,8 @@ export function bindRoutes(
     const route: Route = routes[name];
     app.route({
       method: route.method,
-      url: route.path,
+      // A colon that begins no parameter is doubled for the router: jobs:cancel.
+      url: route.path.replace(/(?<!\/):/g, "::"),
       // A stream has no length to tell, and nothing to say without its body.
       exposeHeadRoute: route.method === "GET" && (route.gives === undefined || name === "payload"),
       bodyLimit: bytesMax[name] ?? jsonBytesMax,

@@ -189,7 +189,7 @@ describe("the description", () => {
     const paths = json["paths"] as Record<string, Record<string, Record<string, unknown>>>;
     for (const [name, route] of Object.entries(routes) as [string, Route][]) {
       const operation =
-        paths[route.path.replace(/:([a-z]+)/g, "{$1}")]?.[route.method.toLowerCase()];
+        paths[route.path.replace(/\/:([a-z]+)/g, "/{$1}")]?.[route.method.toLowerCase()];
       expect(operation).toMatchObject({ operationId: name, summary: route.summary });
     }
     const submit = paths["/v1/jobs"]?.["post"];

@@ -15,7 +15,7 @@ export function openApi(version: string): Json {
   // The keys of the table are its names.
   for (const name of Object.keys(routes) as RouteName[]) {
     const route: Route = routes[name];
-    const path = route.path.replace(/:([a-z]+)/g, "{$1}");
+    const path = route.path.replace(/\/:([a-z]+)/g, "/{$1}");
     const operations = (paths[path] ??= {});
     operations[route.method.toLowerCase()] = operation(name, route);
   }
@@ -41,14 +41,15 @@ function operation(name: RouteName, route: Route): Json {
     summary: route.summary,
     parameters: [
       ...parametersIn("path", route.params),
-      ...parametersIn("query", route.query),
+      ...parametersIn("query", route.query, listTexts),
       ...(route.method === "GET" ? parametersIn("query", readQuery, readTexts) : []),
-      ...headersOf(name),
+      ...headersOf(name, route),
     ],
     ...requestBody(route),
     responses: {
       [route.status ?? 200]: answerOf(route),
       ...(name === "payload" ? { 206: { description: "The range asked for" } } : {}),
+      ...(hasTag(route) ? { 304: { description: "What If-None-Match names is still so" } } : {}),
       default: {
         description: "A problem",
         content: { [problemType]: { schema: { $ref: "#/components/schemas/Problem" } } },
@@ -56,6 +57,15 @@ function operation(name: RouteName, route: Route): Json {
     },
   };
 }
+
+const listTexts: Readonly<Record<string, string>> = {
+  filter:
+    "Terms with spaces between, all of which hold: state:failed,cancelled !queue:night created>2h",
+  fields: "Names of an item's fields with commas between; all unless given.",
+  cursor: "The nextCursor of the page before, with the same query.",
+  limit: "At most so many items.",
+  wait: "Milliseconds until the answer comes in any case.",
+};
 
 const readTexts: Readonly<Record<string, string>> = {
   atLeast:
@@ -80,9 +90,13 @@ function parametersIn(
   }));
 }
 
-const keyed = new Set<RouteName>(["submit", "retryJob"]);
+function hasTag({ method, answer }: Route): boolean {
+  return method === "GET" && answer !== undefined;
+}
 
-function headersOf(name: RouteName): Json[] {
+const keyed = new Set<RouteName>(["submit", "retryJob", "retryJobs"]);
+
+function headersOf(name: RouteName, route: Route): Json[] {
   const header = (title: string, description: string) => ({
     name: title,
     in: "header",
@@ -96,7 +110,11 @@ function headersOf(name: RouteName): Json[] {
       `at most 255 characters; what begins with ${clientKeyPrefix} is for Skein's own clients.`;
     return [header("Idempotency-Key", text)];
   }
-  return name === "payload" ? [header("Range", "One range of bytes.")] : [];
+  if (name === "payload") return [header("Range", "One range of bytes.")];
+  if (!hasTag(route)) return [];
+  const known = header("If-None-Match", "The ETag of an answer that the client has.");
+  const wait = header("Prefer", "wait=30 waits so many seconds for the end, as ?wait does.");
+  return name === "job" ? [known, wait] : [known];
 }
 
 function requestBody(route: Route): Json | undefined {
@@ -117,7 +135,7 @@ function bodySchema(route: Route, type: string): Json {
 function answerOf(route: Route): Json {
   const content: [string, unknown][] = (route.gives ?? []).map((type) => [
     type,
-    { schema: { type: "string", ...(type.includes("json") ? {} : { format: "binary" }) } },
+    { schema: { type: "string", ...(isText(type) ? {} : { format: "binary" }) } },
   ]);
   if (route.answer) {
     content.push(["application/json", { schema: jsonSchema(route.answer, "output") }]);
@@ -127,6 +145,10 @@ function answerOf(route: Route): Json {
     headers: stampHeaders,
     content: Object.fromEntries(content),
   };
+}
+
+function isText(type: string): boolean {
+  return type.includes("json") || type.startsWith("text/");
 }
 
 /** What every answer rests on (L5). */

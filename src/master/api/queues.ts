@@ -3,7 +3,7 @@
 import { SkeinError } from "../../protocol/errors.ts";
 import { holds } from "../../protocol/filter.ts";
 import type { QueueSettings } from "../../protocol/model.ts";
-import type { QueueView } from "../../protocol/views.ts";
+import type { QueueDetailView, QueueView } from "../../protocol/views.ts";
 import { ask, look } from "../context.ts";
 import { queueView } from "../views.ts";
 import type { Answer, ApiContext, Call } from "./handlers.ts";
@@ -28,6 +28,32 @@ export async function queues(
   });
 }
 
+export async function queue(
+  { master }: ApiContext,
+  { params }: Call<"queue">,
+): Promise<QueueDetailView> {
+  return look(master, (state, time) => {
+    const found = state.queues.get(params.queue);
+    if (!found) throw noSuchQueue(params.queue);
+    const ready = [...state.classes.values()]
+      .filter((one) => one.queue === found.name && one.ready > 0)
+      .map(({ shape, priority, ready: tasks, headSince }) => ({
+        needs: shape,
+        priority,
+        tasks,
+        idleMs: headSince < 0 ? 0 : Math.max(0, time - headSince),
+      }));
+    const { by, namespace, used } = found;
+    return { ...queueView(found), by, namespace, used: Object.fromEntries(used), ready };
+  });
+}
+
+function noSuchQueue(name: string): SkeinError {
+  return new SkeinError("not_found", `There is no queue ${name}.`, {
+    hint: "`skein queue list` shows them; a queue begins with its first job.",
+  });
+}
+
 export async function setQueue(
   { master }: ApiContext,
   { params, body }: Call<"setQueue">,
@@ -47,7 +73,7 @@ export async function setQueue(
     return queue && queueView(queue);
   });
   if (view) return view;
-  throw new SkeinError("not_found", `There is no queue ${params.queue}.`);
+  throw noSuchQueue(params.queue);
 }
 
 /** Without the fields that were not sent: they keep their values. */

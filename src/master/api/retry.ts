@@ -3,6 +3,7 @@
 
 import { crc32 } from "node:zlib";
 import type { PartInput, SubmitRequest } from "../../core/commands/submit.ts";
+import type { RequestKey } from "../../core/entry.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import { limits } from "../../protocol/limits.ts";
 import { isReferenceLine, splitLines } from "../../protocol/lines.ts";
@@ -29,9 +30,19 @@ interface Source {
 }
 
 export async function retryJob(context: ApiContext, call: Call<"retryJob">): Promise<JobView> {
+  const number = await findJob(context, call.params.job);
+  const { request } = call;
+  return retry(context, number, (scope, content) =>
+    requestKey({ request, own: undefined, scope, content }),
+  );
+}
+
+/** The idempotency key of a request within a scope, for a content. */
+type KeyOf = (scope: string, content: Uint8Array) => RequestKey | null;
+
+export async function retry(context: ApiContext, number: number, keyOf: KeyOf): Promise<JobView> {
   const { master } = context;
   checkRoom(master);
-  const number = await findJob(context, call.params.job);
   await checkArchived(context, number);
   const source = await seeJob<Source>(
     context,
@@ -53,7 +64,7 @@ export async function retryJob(context: ApiContext, call: Call<"retryJob">): Pro
       hint: "There is nothing to retry; submit it anew to run it again.",
     });
   }
-  const decision = await decisionFor(context, call, source, { first, open: !first.done });
+  const decision = await decisionFor(context, keyOf, source, { first, open: !first.done });
   const bytes = first.items.reduce((sum, part) => sum + part.bytes.length, 512);
   const { job } = await ask(master, decision, bytes);
   if (!first.done) await addRest(context, job, parts);
@@ -62,7 +73,7 @@ export async function retryJob(context: ApiContext, call: Call<"retryJob">): Pro
 
 async function decisionFor(
   context: ApiContext,
-  call: Call<"retryJob">,
+  keyOf: KeyOf,
   { id, spec }: Source,
   { first, open }: { readonly first: Some; readonly open: boolean },
 ): Promise<SubmitRequest> {
@@ -78,7 +89,7 @@ async function decisionFor(
     id: newJobId(),
     spec: { ...spec, after, by: "token", retryOf: id },
     open,
-    key: requestKey({ request: call.request, own: undefined, scope, content }),
+    key: keyOf(scope, content),
     parts: first.items,
     archived,
     strictQueues: context.master.settings.strictQueues,

@@ -3,9 +3,10 @@
 import { attemptOf, stateOf, workerOf } from "../../core/columns.ts";
 import type { Job, State } from "../../core/state.ts";
 import { isReferenceLine } from "../../protocol/lines.ts";
-import { endReasons, taskState } from "../../protocol/model.ts";
+import { taskState } from "../../protocol/model.ts";
 import type { TaskDetailView, TaskView } from "../../protocol/views.ts";
 import type { AttemptRecord, RecordedOutcome } from "../archive/archive.ts";
+import { attemptStateOf } from "../archive/ended-attempts.ts";
 import { iso } from "../views.ts";
 import type { ApiContext, Call } from "./handlers.ts";
 import { checkArchived, findJob, seeJob } from "./lookup.ts";
@@ -74,18 +75,17 @@ function seeLive({ master }: ApiContext, state: State, job: Job, task: number): 
 /** An attempt that was not the task's outcome. */
 function attemptView(job: string, task: number, record: AttemptRecord): AttemptView {
   const { attempt, worker, code, charged, logBytes } = record;
-  const { name, state } = reasonOf(code);
-  const lost = code === endReasons.workerLost.code;
-  const returned = code === endReasons.givenBack.code || code === endReasons.drained.code;
+  const state = attemptStateOf(code);
+  const ran = state !== "lost" && state !== "given_back";
   return {
     attempt,
     worker,
-    state: lost ? "lost" : returned ? "given_back" : state,
-    reason: name,
+    state,
+    reason: reasonOf(code).name,
     charged,
     started: iso(record.started),
     ended: iso(record.ended),
-    runMs: lost || returned ? null : runMsOf(record),
+    runMs: ran ? runMsOf(record) : null,
     log: logBytes === 0 ? null : { worker, file: logFile(job, task, attempt), length: logBytes },
     error: record.error === null || record.error.length === 0 ? null : parsed(record.error),
   };

@@ -16,6 +16,8 @@ export interface Counted {
   readonly total: number;
   /** How many of the first tasks were counted, where that is not all. */
   readonly of: number | undefined;
+  /** Tasks that were looked at for it. */
+  readonly looked: number;
 }
 
 export class TaskSieve {
@@ -69,21 +71,26 @@ export class TaskSieve {
     });
   }
 
-  count(job: Job): Counted {
+  /** Whether a task that has ended may fit. */
+  get mayFitEnded(): boolean {
+    return this.#fits.some((fits, byte) => fits && byte >= taskState.succeeded);
+  }
+
+  count(job: Job, most = liveScanMax): Counted {
     const { count, counts } = job.tasks;
-    if (!this.mayFit(job)) return { total: 0, of: undefined };
+    if (!this.mayFit(job)) return { total: 0, of: undefined, looked: 0 };
     const split = this.#fits[taskState.assigned] !== this.#fitsBegun;
     if (this.#others.length === 0 && (!split || counts[taskState.assigned] === 0)) {
       const total = taskStates.reduce(
         (sum, _, byte) => sum + (this.#fits[byte] ? (counts[byte] ?? 0) : 0),
         0,
       );
-      return { total, of: undefined };
+      return { total, of: undefined, looked: 0 };
     }
     let total = 0;
-    const end = Math.min(count, liveScanMax);
+    const end = Math.min(count, most);
     for (let task = 0; task < end; task++) if (this.fits(job, task)) total++;
-    return { total, of: end < count ? end : undefined };
+    return { total, of: end < count ? end : undefined, looked: end };
   }
 }
 

@@ -55,6 +55,12 @@ export function noSuchTask(job: string, task: number): SkeinError {
   });
 }
 
+export function noSuchWorker(id: string): SkeinError {
+  return new SkeinError("not_found", `There is no worker ${id}.`, {
+    hint: "`skein worker list` shows them.",
+  });
+}
+
 export async function cancelTask(
   context: ApiContext,
   { params }: Call<"cancelTask">,

@@ -8,6 +8,7 @@ import type { IndexRange, JobRow, JobsPage, JobsQuery, Pruned } from "./archive.
 import type { PruneQuery, RecordedBlock, RecordedOutcome, ResultsQuery } from "./archive.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import type { TaskRange, TimelinePage, TimelineQuery, TimelineSpan } from "./archive.ts";
+import type { AttemptsQuery, EndedAttempts } from "./ended-attempts.ts";
 import type { PlainTrouble } from "./trouble.ts";
 
 export interface OpenedArchive {
@@ -43,6 +44,7 @@ export interface Calls {
   errors: { ask: { job: number; lookMax: number }; answer: ErrorGroups };
   timelineAfter: { ask: { after: Position; limit: number }; answer: TimelineSpan };
   timeline: { ask: { query: TimelineQuery }; answer: TimelinePage };
+  endedAttempts: { ask: { query: AttemptsQuery }; answer: EndedAttempts };
   job: { ask: { ref: number | string }; answer: readonly JobRow[] };
   jobs: { ask: { query: JobsQuery }; answer: JobsPage };
   prune: { ask: { query: PruneQuery }; answer: Pruned };

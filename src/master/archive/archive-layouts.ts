@@ -70,4 +70,11 @@ const listed = `
   CREATE INDEX jobs_listed ON jobs (created, state, retired, ended, queue, task, principal);
 `;
 
-export const layouts: readonly string[] = [first, timeline, listed];
+/** Attempts of a worker, and those of a job in the order recorded. */
+const attempts = `
+  CREATE INDEX blocks_worker ON blocks (worker) WHERE worker <> '';
+  CREATE INDEX attempts_worker ON attempts (worker);
+  CREATE INDEX attempts_job ON attempts (job);
+`;
+
+export const layouts: readonly string[] = [first, timeline, listed, attempts];

@@ -8,6 +8,14 @@ import type { Connection } from "./archive-connection.ts";
 import { archiveLimits, type AttemptRecord, type EndedTask, type EndedTasks } from "./archive.ts";
 import type { EndedTasksQuery, InputLines, RecordedBlock, ResultsPage } from "./archive.ts";
 import type { ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
+import { newestPlace, pageOfAttempts } from "./ended-attempts.ts";
+import type {
+  AttemptBlock,
+  AttemptRow,
+  AttemptsPlace,
+  AttemptsQuery,
+  EndedAttempts,
+} from "./ended-attempts.ts";
 import { binsOver } from "./bins.ts";
 import { bitOf, stateBit } from "./block-scan.ts";
 import type { EndRows } from "./run-picture.ts";
@@ -148,6 +156,55 @@ export class ArchiveReads {
     }
     return { tasks, next: undefined };
   }
+
+  endedAttempts(query: AttemptsQuery): EndedAttempts {
+    const { before = newestPlace } = query;
+    return pageOfAttempts(query, {
+      blocks: this.#blocksDown(query, before),
+      rows: this.#rowsDown(query, before.seq),
+    });
+  }
+
+  /** In pieces: an iterator of the driver that is left open would hold up writes. */
+  *#blocksDown({ of, terms }: AttemptsQuery, before: AttemptsPlace): Generator<AttemptBlock> {
+    const { workerBlocks, jobBlocks, unsuccessfulBlocks } = this.#statements;
+    const failed = terms.some(
+      (term) =>
+        term.kind === "is" &&
+        term.field === "state" &&
+        !term.not &&
+        !term.values.includes("succeeded"),
+    );
+    const ofJob = failed ? unsuccessfulBlocks : jobBlocks;
+    let upTo = before.index === newestPlace.index ? lastAt : blockAt(before);
+    for (;;) {
+      const found =
+        "job" in of
+          ? ofJob.all(of.job, upTo, blocksAtOnce)
+          : workerBlocks.all(of.worker, upTo, blocksAtOnce);
+      const rows = found as unknown as (StoredBlock & { readonly job: number })[];
+      for (const { idx, ...row } of rows) yield { index: idx, ...row };
+      const last = rows.at(-1);
+      if (!last || rows.length < blocksAtOnce) return;
+      upTo = blockAt({ index: last.idx, n: last.n }) - 1n;
+    }
+  }
+
+  *#rowsDown({ of }: AttemptsQuery, before: number): Generator<AttemptRow> {
+    const { workerAttempts, jobAttempts } = this.#statements;
+    for (let below = before; ;) {
+      const found =
+        "job" in of
+          ? jobAttempts.all(of.job, below, rowsAtOnce)
+          : workerAttempts.all(of.worker, below, rowsAtOnce);
+      const rows = found as unknown as (StoredAttempt & JobTask)[];
+      for (const row of rows)
+        yield { seq: row.seq, job: row.job, task: row.task, ...toAttempt(row) };
+      const last = rows.at(-1);
+      if (!last || rows.length < rowsAtOnce) return;
+      below = last.seq;
+    }
+  }
 }
 
 function endRows(
@@ -168,6 +225,15 @@ function endRows(
   };
 }
 
+interface JobTask {
+  readonly seq: number;
+  readonly job: number;
+  readonly task: number;
+}
+
+const blocksAtOnce = 32;
+const rowsAtOnce = 256;
+const lastAt = 2n ** 63n - 1n;
 const nothing = new Uint8Array(0);
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
@@ -231,6 +297,8 @@ function toAttempt(row: StoredAttempt): AttemptRecord {
 function prepareAll({ db }: Connection) {
   const prepare = (sql: string): StatementSyncInstance => db.prepare(sql);
   const block = "SELECT at >> 20 AS idx, at & 1048575 AS n, wall, worker, block FROM blocks";
+  const down = "SELECT at >> 20 AS idx, at & 1048575 AS n, job, wall, worker, block FROM blocks";
+  const downTo = "AND at <= ? ORDER BY at DESC LIMIT ?";
   return {
     blocksAfter: prepare(`${block} INDEXED BY blocks_job WHERE job = ? AND at > ? ORDER BY at`),
     unsuccessfulAfter: prepare(
@@ -245,5 +313,20 @@ function prepareAll({ db }: Connection) {
     ),
     attempts: prepare("SELECT * FROM attempts WHERE job = ? AND task = ? ORDER BY seq"),
     attemptsOf: prepare("SELECT * FROM attempts WHERE job = ? ORDER BY seq"),
+    jobBlocks: prepare(`${down} INDEXED BY blocks_job WHERE job = ? ${downTo}`),
+    unsuccessfulBlocks: prepare(
+      `${down} INDEXED BY blocks_unsuccessful WHERE job = ? AND states > 1 ${downTo}`,
+    ),
+    workerBlocks: prepare(
+      `${down} INDEXED BY blocks_worker WHERE worker = ? AND worker <> '' ${downTo}`,
+    ),
+    jobAttempts: prepare(
+      "SELECT * FROM attempts INDEXED BY attempts_job WHERE job = ? AND seq < ? " +
+        "ORDER BY seq DESC LIMIT ?",
+    ),
+    workerAttempts: prepare(
+      "SELECT * FROM attempts INDEXED BY attempts_worker WHERE worker = ? AND seq < ? " +
+        "ORDER BY seq DESC LIMIT ?",
+    ),
   };
 }

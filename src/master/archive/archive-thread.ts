@@ -89,6 +89,7 @@ const handlers: Handlers = {
     reader();
     return opened().timeline.page(query);
   },
+  endedAttempts: ({ query }) => reader().endedAttempts(query),
   job: ({ ref }) =>
     afterFlush(({ jobs }) => (typeof ref === "number" ? jobs.byNumber(ref) : jobs.byPrefix(ref))),
   jobs: ({ query }) => afterFlush(({ jobs }) => jobs.page(query)),

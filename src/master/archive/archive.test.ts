@@ -8,6 +8,7 @@ import { encodeOutcomes } from "../../protocol/outcome-block.ts";
 import type { Archive, ArchiveEvent, JobsQuery, TimelineQuery } from "./archive.ts";
 import { archiveCases, jobEvent, outcome, type ArchiveUnderTest } from "./conformance.ts";
 import { noteEvent, timelineCases } from "./conformance-timeline.ts";
+import { listCases } from "./conformance-lists.ts";
 import { MemoryArchive, MemoryArchiveDisk } from "./memory-archive.ts";
 import { openArchive } from "./sqlite-archive.ts";
 
@@ -31,7 +32,7 @@ describe.each([
   ["sqlite", sqlite],
   ["memory", memory],
 ])("an archive in %s", (name, make) => {
-  const cases = [...archiveCases, ...timelineCases];
+  const cases = [...archiveCases, ...listCases, ...timelineCases];
   test.each(cases.map((each) => [each.name, each] as const))("%s", async (title, each) => {
     // Nothing calls `commit` on this one by itself.
     if (name === "memory" && title.startsWith("R2: the watermark is said")) {

@@ -23,6 +23,7 @@ import type { JobId, JobNumber, TaskNumber } from "../../protocol/ids.ts";
 import type { OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Position } from "../../protocol/outcome-stream.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
+import type { AttemptsQuery, EndedAttempts } from "./ended-attempts.ts";
 import type { StoreTrouble } from "./trouble.ts";
 import type { Said } from "./timeline-words.ts";
 import type { EventKind } from "../../protocol/event.ts";
@@ -306,6 +307,8 @@ export interface Archive {
   /** Rows after a position, at most so many. */
   timelineAfter(after: Position, limit: number): Promise<TimelineSpan>;
   timeline(query: TimelineQuery): Promise<TimelinePage>;
+  /** Of a job or a worker, newest first. */
+  endedAttempts(query: AttemptsQuery): Promise<EndedAttempts>;
   /** By number, or by id or the beginning of one: all that fit, at most 11. */
   job(ref: JobNumber | string): Promise<readonly JobRow[]>;
   jobs(query: JobsQuery): Promise<JobsPage>;

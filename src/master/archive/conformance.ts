@@ -34,7 +34,7 @@ export function outcomesEvent(job: number, n: number, items: readonly OutcomeIte
 }
 
 /** Numbers of a page, and the total. */
-async function listed(
+export async function listed(
   archive: Archive,
   filter: string,
   more: Partial<JobsQuery> = {},
@@ -346,81 +346,6 @@ export const archiveCases: readonly ArchiveCase[] = [
       equal(found?.json, jobEvent(3).json);
       deepEqual(await archive.job("ffff"), []);
       deepEqual(await archive.job(4), []);
-    },
-  },
-  {
-    name: "R6: jobs are listed newest first, with the total of all that fit",
-    async run({ open }) {
-      await using archive = await open();
-      for (let number = 1; number <= 12; number++) {
-        const queue = number % 2 === 0 ? "film" : "night";
-        const labels = { third: String(number % 3), all: "1" };
-        archive.add(number, 100 + number, [jobEvent(number, { queue, labels })]);
-      }
-      archive.add(13, 200, [
-        { kind: "jobEnded", job: 4, state: "failed", json: '{"end":4}' },
-        { kind: "jobEnded", job: 6, state: "succeeded", json: '{"end":6}' },
-        { kind: "retired", job: 4 },
-      ]);
-      const numbers = (filter: string, more: Partial<JobsQuery> = {}) =>
-        listed(archive, filter, { limit: 3, ...more });
-      deepEqual(await numbers(""), [[12, 11, 10], 12]);
-      deepEqual(await numbers("", { beyond: 3 }), [[2, 1], 12]);
-      deepEqual(await numbers("", { order: "oldest" }), [[1, 2, 3], 12]);
-      deepEqual(await numbers("", { order: "oldest", beyond: 10 }), [[11, 12], 12]);
-      deepEqual(await numbers("queue:film"), [[12, 10, 8], 6]);
-      deepEqual(await numbers("queue:film", { states: ["failed"] }), [[4], 1]);
-      deepEqual(await numbers("", { states: ["failed", "succeeded"] }), [[6, 4], 2]);
-      deepEqual(await numbers("", { states: ["unfinished"] }), [[12, 11, 10], 10]);
-      deepEqual(await numbers("label.third=0"), [[12, 9, 6], 4]);
-      deepEqual(await numbers("label.third=0 queue:film", { states: ["succeeded"] }), [[6], 1]);
-      deepEqual(await numbers("label.third=7"), [[], 0]);
-      deepEqual(await numbers("queue:none"), [[], 0]);
-      const [ended] = await archive.job(4);
-      deepEqual(
-        [ended?.state, ended?.ended, ended?.endedIndex, ended?.retired, ended?.json],
-        ["failed", 200, 13, true, '{"end":4}'],
-      );
-    },
-  },
-  {
-    name: "R6: jobs are found by every term and its opposite, in both orders",
-    async run({ open }) {
-      await using archive = await open();
-      for (let number = 1; number <= 12; number++) {
-        const labels: Record<string, string> = number % 4 === 0 ? {} : { team: `t${number % 3}` };
-        const task = number % 2 === 0 ? "cut" : "glue";
-        const by = number === 5 ? "ana" : "token";
-        const queue = number > 6 ? "film" : "night";
-        archive.add(number, number, [
-          jobEvent(number, { queue, labels, task, by, created: number * 10 }),
-        ]);
-      }
-      const end = { kind: "jobEnded", state: "failed", json: "{}" } as const;
-      archive.add(13, 500, [{ ...end, job: 3 }]);
-      archive.add(14, 600, [{ ...end, job: 4 }]);
-      const numbers = (filter: string, more: Partial<JobsQuery> = {}) =>
-        listed(archive, filter, more);
-      deepEqual(await numbers("task:cut queue:night"), [[6, 4, 2], 3]);
-      deepEqual(await numbers("by:ana"), [[5], 1]);
-      deepEqual(await numbers("!by:token"), [[5], 1]);
-      deepEqual(await numbers("!queue:night !task:cut"), [[11, 9, 7], 3]);
-      deepEqual(await numbers("label.team=t0,t1 queue:film"), [[10, 9, 7], 3]);
-      deepEqual(await numbers("label.team=t0 label.team=t1"), [[], 0]);
-      deepEqual(await numbers("!label.team=t0,t1,t2"), [[12, 8, 4], 3]);
-      deepEqual(await numbers("created>1970-01-01T00:00:00.100Z"), [[12, 11], 2]);
-      deepEqual(await numbers("!created>1970-01-01T00:00:00.020Z"), [[2, 1], 2]);
-      deepEqual(await numbers("ended<1970-01-01T00:00:00.550Z"), [[3], 1]);
-      deepEqual(await numbers("!ended<1970-01-01T00:00:00.550Z task:cut queue:night"), [
-        [6, 4, 2],
-        3,
-      ]);
-      deepEqual(await numbers("task:cut", { states: ["failed"] }), [[4], 1]);
-      deepEqual(await numbers("task:cut", { states: [] }), [[], 0]);
-      deepEqual(await numbers("", { states: [] }), [[], 0]);
-      deepEqual(await numbers("task:cut", { order: "oldest", limit: 2 }), [[2, 4], 6]);
-      deepEqual(await numbers("task:cut", { order: "oldest", limit: 2, beyond: 4 }), [[6, 8], 6]);
-      deepEqual(await numbers("task:cut", { limit: 2, beyond: 8 }), [[6, 4], 6]);
     },
   },
   {

@@ -22,6 +22,8 @@ import type { JobsPage, JobsQuery, Pruned, PruneQuery, RecordedBlock } from "./a
 import type { AttemptRecord, ResultsPage, ResultsQuery, TaskRange, TaskRecord } from "./archive.ts";
 import type { TimelinePage, TimelineQuery, TimelineSpan } from "./archive.ts";
 import { MemoryTimeline, MemoryTimelineDisk } from "./memory-timeline.ts";
+import { newestPlace, pageOfAttempts } from "./ended-attempts.ts";
+import type { AttemptsQuery, EndedAttempts } from "./ended-attempts.ts";
 import { checkNext } from "./order.ts";
 import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
 import type { EndRows, ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
@@ -48,7 +50,8 @@ export class MemoryArchive implements Archive {
   readonly #autoCommit: boolean;
   readonly #jobs = new Map<number, Job>();
   readonly #lines = new Map<number, Map<number, Uint8Array>>();
-  readonly #attempts: { job: number; task: number; record: AttemptRecord }[] = [];
+  readonly #attempts: { seq: number; job: number; task: number; record: AttemptRecord }[] = [];
+  #seq = 0;
   readonly #listeners = new Set<(watermark: number) => void>();
   #blocks: Block[] = [];
   readonly #timeline: MemoryTimeline;
@@ -130,7 +133,7 @@ export class MemoryArchive implements Archive {
         return this.#grow(event.job, event.block.length);
       case "attempt": {
         const { kind: _, job, task, ...record } = event;
-        this.#attempts.push({ job, task, record: { ...record, ended: wall } });
+        this.#attempts.push({ seq: ++this.#seq, job, task, record: { ...record, ended: wall } });
         return this.#grow(job, 64 + (event.error?.length ?? 0));
       }
       case "jobEnded": {
@@ -269,6 +272,21 @@ export class MemoryArchive implements Archive {
 
   async timeline(query: TimelineQuery): Promise<TimelinePage> {
     return this.#timeline.page(query);
+  }
+
+  async endedAttempts(query: AttemptsQuery): Promise<EndedAttempts> {
+    const { of, before = newestPlace } = query;
+    const isOf = (one: { job: number; worker: string }) =>
+      "job" in of ? one.job === of.job : one.worker === of.worker;
+    const blocks = this.#blocks
+      .filter(isOf)
+      .filter(({ index, n }) => index < before.index || (index === before.index && n <= before.n))
+      .toReversed();
+    const rows = this.#attempts
+      .map(({ seq, job, task, record }) => ({ seq, job, task, ...record }))
+      .filter((row) => isOf(row) && row.seq < before.seq)
+      .toReversed();
+    return pageOfAttempts(query, { blocks: blocks.values(), rows: rows.values() });
   }
 
   async job(ref: number | string): Promise<readonly JobRow[]> {

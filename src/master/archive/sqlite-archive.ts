@@ -29,6 +29,7 @@ import type {
   TimelineQuery,
   TimelineSpan,
 } from "./archive.ts";
+import type { AttemptsQuery, EndedAttempts } from "./ended-attempts.ts";
 import { checkNext } from "./order.ts";
 import type { ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 import { fromPlain, StoreTrouble } from "./trouble.ts";
@@ -241,6 +242,10 @@ class SqliteArchive implements Archive {
 
   timeline(query: TimelineQuery): Promise<TimelinePage> {
     return this.#call("timeline", { query });
+  }
+
+  endedAttempts(query: AttemptsQuery): Promise<EndedAttempts> {
+    return this.#call("endedAttempts", { query });
   }
 
   job(ref: number | string): Promise<readonly JobRow[]> {
