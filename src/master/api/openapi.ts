@@ -86,12 +86,18 @@ function parametersIn(
     in: place,
     required: place === "path" || !field.safeParse(undefined).success,
     ...(texts[name] === undefined ? {} : { description: texts[name] }),
-    schema: jsonSchema(field as z.ZodType, "output"),
+    schema: parameterSchema(field as z.ZodType),
   }));
 }
 
 function hasTag({ method, answer }: Route): boolean {
   return method === "GET" && answer !== undefined;
+}
+
+/** What a number becomes says more than the text it is sent as; what a word becomes does not. */
+function parameterSchema(field: z.ZodType): Json {
+  const schema = jsonSchema(field, "output");
+  return Object.keys(schema).length > 0 ? schema : jsonSchema(field, "input");
 }
 
 const keyed = new Set<RouteName>(["submit", "retryJob", "retryJobs"]);

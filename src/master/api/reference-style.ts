@@ -8,7 +8,7 @@ export const referenceStyle = `
 *{box-sizing:border-box}
 html{scroll-padding-top:1rem}
 body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.55 system-ui,sans-serif;display:grid;
-grid-template-columns:19rem minmax(0,1fr)}
+grid-template-columns:21rem minmax(0,1fr)}
 a{color:var(--link)}
 .skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:1rem;background:var(--bg);padding:.5rem}
 nav{position:sticky;top:0;height:100vh;overflow:auto;border-right:1px solid var(--line);padding:1.25rem 1rem}

@@ -181,7 +181,11 @@ function article({ method, path, operation }: Entry): string {
 ${parameterTable(parameters)}${bodies.join("")}${answers.join("")}</article>`;
 }
 
-function parameterTable(parameters: readonly Parameter[]): string {
+/** Said once, above. */
+const common = new Set(["atLeast", "strong", "If-None-Match"]);
+
+function parameterTable(all: readonly Parameter[]): string {
+  const parameters = all.filter(({ name }) => !common.has(name));
   if (parameters.length === 0) return "";
   const rows = parameters.map(
     ({ name, in: place, required, description = "", schema }) =>
