@@ -27,11 +27,13 @@ import type { CallOptions } from "./calls.ts";
 import { IdempotencyKeys, newClientId } from "./keys.ts";
 import { clusterEvents } from "./events.ts";
 import type { ClusterEvent, EventsOptions } from "./events.ts";
-import { addresses, eventsType, outcomesType, pathOf } from "./paths.ts";
+import { addresses, eventsType, outcomesType, pathOf, text } from "./paths.ts";
 import type { Values } from "./paths.ts";
 import { lines, logRecords, outcomeEvents } from "./streams.ts";
 import type { OutcomeEvent } from "./streams.ts";
 import { fetchTransport } from "./transport.ts";
+import { pictureCalls } from "./picture-calls.ts";
+import type { PictureClient } from "./picture-calls.ts";
 import type { Transport, TransportResponse } from "./transport.ts";
 import { reasonOf } from "./wait.ts";
 
@@ -50,7 +52,7 @@ export interface ClientOptions {
   readonly retryMs?: number | undefined;
 }
 
-type Query<Name extends keyof typeof routes> = (typeof routes)[Name] extends {
+export type Query<Name extends keyof typeof routes> = (typeof routes)[Name] extends {
   readonly query: infer Schema extends z.ZodType;
 }
   ? z.input<Schema>
@@ -117,7 +119,7 @@ export interface LogsOptions extends CallOptions {
  * Calls a cluster. Every method tries masters in turn and tries again what can be tried again, within
  * `retryMs`; every method takes a signal. Failures are SkeinErrors with a `code` from the one table.
  */
-export interface Client {
+export interface Client extends PictureClient {
   readonly clientId: string;
   version(options?: CallOptions): Promise<VersionView>;
   status(options?: CallOptions): Promise<StatusView>;
@@ -246,6 +248,7 @@ export function createClient(options: ClientOptions): Client {
   return {
     clientId,
     ...readCalls(ask),
+    ...pictureCalls(ask),
     ...masterCalls(ask, caller),
     ...changeCalls(ask, keys),
     ...streamCalls(caller),
@@ -253,7 +256,7 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-type Ask = ReturnType<typeof makeAsk>;
+export type Ask = ReturnType<typeof makeAsk>;
 
 interface AskRequest {
   readonly params?: Values;
@@ -500,10 +503,4 @@ function payloadCalls(caller: Caller) {
       );
     },
   } satisfies Partial<Client>;
-}
-
-/** A query as it stands in a URL; zod's coerced numbers have `unknown` as their input. */
-function text(query: Readonly<Record<string, unknown>> | undefined): Values {
-  const values = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(values.map(([key, value]) => [key, String(value)]));
 }

@@ -34,6 +34,14 @@ export { decodeOutcomes, outcomeItem } from "../protocol/outcome-block.ts";
 export type { OutcomeColumns, OutcomeItem } from "../protocol/outcome-block.ts";
 export type { JobSpecInput, SubmitInput } from "../protocol/job-spec.ts";
 export type {
+  ErrorGroupsView,
+  GridView,
+  JobGraphView,
+  OverviewView,
+  SeriesView,
+  StreamView,
+} from "../protocol/picture-views.ts";
+export type {
   ChangedView,
   EventView,
   BulkView,

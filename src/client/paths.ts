@@ -73,3 +73,9 @@ export function pathOf(name: RouteName, params: Values = {}, query: Values = {})
   );
   return pairs.length === 0 ? filled : `${filled}?${pairs.join("&")}`;
 }
+
+/** A query as it stands in a URL; zod's coerced numbers have `unknown` as their input. */
+export function text(query: Readonly<Record<string, unknown>> | undefined): Values {
+  const values = Object.entries(query ?? {}).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(values.map(([key, value]) => [key, String(value)]));
+}

@@ -80,8 +80,8 @@ export function referencePage(version: string): string {
 <title>Skein API ${escape(version)}</title><style>${referenceStyle}</style></head>
 <body><a class="skip" href="#main">Skip to the routes</a>
 <nav aria-label="Routes"><p class="brand">Skein API</p><ul>
-<li><a href="#about">About</a></li><li><a href="#filters">Filters</a></li>${links.join("")}
-<li><a href="#errors">Errors</a></li></ul></nav>
+<li><a href="#s-about">About</a></li><li><a href="#s-filters">Filters</a></li>${links.join("")}
+<li><a href="#s-errors">Errors</a></li></ul></nav>
 <main id="main">${about(version)}${filters()}${[...groups].map(section).join("")}${errors()}</main>
 </body></html>
 `;
@@ -111,8 +111,8 @@ function badge(method: string): string {
 }
 
 function about(version: string): string {
-  return `<h1>Skein API</h1><section id="about" aria-labelledby="about-title">
-<h2 id="about-title">About</h2>
+  return `<h1>Skein API</h1><section id="s-about" aria-labelledby="s-about-title">
+<h2 id="s-about-title">About</h2>
 <p>Version ${escape(version)}. Every master answers every route; a change that reaches a standby is answered with
 the leader's address. The same as a document: <a href="/v1/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>
 <p>Every request carries the cluster's token. Answers say what they rest on: <code>Skein-Term</code>,
@@ -130,7 +130,7 @@ function filters(): string {
     const names = Object.entries(fields).map(([name, kind]) => fieldText(name, kind));
     return `<tr><th scope="row">${resource}</th><td>${names.join(" ")}</td></tr>`;
   });
-  return `<section id="filters" aria-labelledby="filters-title"><h2 id="filters-title">Filters</h2>
+  return `<section id="s-filters" aria-labelledby="s-filters-title"><h2 id="s-filters-title">Filters</h2>
 <p>Terms with spaces between; all must hold. <code>state:failed,cancelled</code> is any of them,
 <code>!queue:night</code> is not, <code>label.team=film</code> is a label, <code>created&gt;2h</code> is younger than
 two hours, <code>created&lt;2026-11-21T00:00:00Z</code> earlier than that. A value with spaces or commas stands in
@@ -150,7 +150,7 @@ function errors(): string {
       `<tr><th scope="row"><code>${code}</code></th><td>${status}</td><td>${escape(title)}. ${escape(hint)}</td>` +
       `<td>${retryable ? "yes" : "no"}</td></tr>`,
   );
-  return `<section id="errors" aria-labelledby="errors-title"><h2 id="errors-title">Errors</h2>
+  return `<section id="s-errors" aria-labelledby="s-errors-title"><h2 id="s-errors-title">Errors</h2>
 <p>Problem documents (RFC 9457): <code>detail</code> says what happened, <code>hint</code> what to do,
 <code>errors</code> which fields, <code>instance</code> is the request's id in the master's log.</p>
 <div class="wide"><table><thead><tr><th scope="col">code</th><th scope="col">status</th>
