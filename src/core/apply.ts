@@ -22,10 +22,10 @@ import { applyJobClosed, applyJobCreated, applyPartAdded } from "./commands/subm
 import {
   applyBraked,
   applyWorkerChanged,
-  applyWorkerForgotten,
   applyWorkerLost,
   applyWorkerRegistered,
 } from "./commands/worker.ts";
+import { applyWorkerForgotten } from "./commands/forget-worker.ts";
 import { applyAssigned, applyReserved } from "./placement/assign.ts";
 
 export function apply(state: State, entry: Entry, effects: Effect[]): void {

@@ -10,10 +10,11 @@ import { report } from "./commands/report.ts";
 import type { ReportRequest } from "./commands/report.ts";
 import { close, part, submit } from "./commands/submit.ts";
 import type { CloseRequest, PartRequest, SubmitRequest } from "./commands/submit.ts";
-import { drain, forgetWorker, lose, register, workerNews } from "./commands/worker.ts";
+import { forgetWorker } from "./commands/forget-worker.ts";
+import type { ForgetWorkerRequest } from "./commands/forget-worker.ts";
+import { drain, lose, register, workerNews } from "./commands/worker.ts";
 import type {
   DrainRequest,
-  ForgetWorkerRequest,
   LoseWorkerRequest,
   RegisterRequest,
   WorkerNewsRequest,

@@ -8,13 +8,7 @@ import { unbookAll } from "../accounting.ts";
 import { byText } from "../classes.ts";
 import { attemptOf, isHeld, stateOf, workerOf } from "../columns.ts";
 import type { Effect } from "../effect.ts";
-import type {
-  Braked,
-  WorkerChanged,
-  WorkerForgotten,
-  WorkerLost,
-  WorkerRegistered,
-} from "../entry.ts";
+import type { Braked, WorkerChanged, WorkerLost, WorkerRegistered } from "../entry.ts";
 import { present } from "../invariants.ts";
 import type { Note } from "../note.ts";
 import { refuse } from "../refusal.ts";
@@ -460,57 +454,6 @@ function noteChanged(worker: Worker, to: WorkerChanged["state"], effects: Effect
   effects.push({ kind: "note", note: { about, worker: id } });
 }
 
-/** So many are forgotten in one turn. */
-const forgottenPerTurn = 256;
-
-/** Workers that are lost leave the state after a day, or when there are too many of them: many never return. */
-export function forgetWorkers(turn: Turn): void {
-  const { state, time } = turn;
-  let forgotten = 0;
-  for (const number of state.away) {
-    const worker = present(state.workers.get(number), `worker ${number}`);
-    const old = time - worker.lostTime > limits.lostWorkerMs;
-    if (!old && state.away.size <= limits.lostWorkersMax) return;
-    if (!isBare(state, worker)) continue;
-    emit(turn, { kind: "workerForgotten", v: 1, worker: number });
-    if (++forgotten === forgottenPerTurn) return;
-  }
-}
-
-export interface ForgetWorkerRequest {
-  readonly kind: "forgetWorker";
-  readonly worker: number;
-}
-
-/** Somebody knows that it will not return. Should it do so all the same, it is a new worker. */
-export function forgetWorker(turn: Turn, request: ForgetWorkerRequest): Answer {
-  const worker = turn.state.workers.get(request.worker);
-  if (!worker) return refuse("not_found", "There is no such worker.");
-  if (!isAway(worker)) {
-    const hint = "Only one that is lost or gone can be forgotten: drain it first.";
-    return refuse("conflict", `Worker ${worker.info.id} is ${worker.state}.`, { hint });
-  }
-  if (!isBare(turn.state, worker)) {
-    return refuse("conflict", `Worker ${worker.info.id} still holds attempts.`);
-  }
-  emit(turn, { kind: "workerForgotten", v: 1, worker: worker.number });
-  return { ok: true };
-}
-
-/** Losing a worker takes everything from it; should that ever change, it stays. */
-function isBare(state: State, worker: Worker): boolean {
-  return worker.activeCount + worker.aheadCount === 0 && tasksOn(state, worker).length === 0;
-}
-
 export function isAway({ state }: Worker): boolean {
   return state === "lost" || state === "gone";
-}
-
-export function applyWorkerForgotten(state: State, entry: WorkerForgotten): void {
-  const worker = state.workers.get(entry.worker);
-  if (!worker) return;
-  state.away.delete(entry.worker);
-  state.workers.delete(entry.worker);
-  state.workerNumbers.delete(worker.info.id);
-  state.touched.workers.add(entry.worker);
 }
