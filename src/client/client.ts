@@ -32,6 +32,7 @@ import type { Values } from "./paths.ts";
 import { lines, logRecords, outcomeEvents } from "./streams.ts";
 import type { OutcomeEvent } from "./streams.ts";
 import { fetchTransport } from "./transport.ts";
+import { payloadCalls } from "./payload-calls.ts";
 import { pictureCalls } from "./picture-calls.ts";
 import type { PictureClient } from "./picture-calls.ts";
 import type { Transport, TransportResponse } from "./transport.ts";
@@ -270,7 +271,6 @@ interface AskRequest {
 
 const jsonType = { "content-type": "application/json" };
 const linesType = { "content-type": "application/x-ndjson" };
-const bytesType = { "content-type": "application/octet-stream" };
 const silenceMs = 15_000;
 /** Beyond it: what a change to many jobs may take. */
 const bulkMs = 300_000;
@@ -473,33 +473,6 @@ function streamCalls(caller: Caller) {
             accept: "application/octet-stream",
           }),
         options,
-      );
-    },
-  } satisfies Partial<Client>;
-}
-
-function payloadCalls(caller: Caller) {
-  return {
-    putPayload: (hash, bytes, options = {}) =>
-      caller.call(
-        {
-          method: "PUT",
-          path: pathOf("putPayload", { hash }),
-          headers: bytesType,
-          body: bytes,
-          // At least 1 MB a second, beside what any answer may take.
-          silenceMs: silenceMs + bytes.length / 1_000,
-        },
-        options,
-        async (response) => void (await response.text()),
-      ),
-    payload: (hash, options = {}) => {
-      const { range } = options;
-      const headers = range ? { range: `bytes=${range.from}-${range.to ?? ""}` } : {};
-      return caller.call(
-        { method: "GET", path: pathOf("payload", { hash }), headers },
-        options,
-        (response) => response.bytes(),
       );
     },
   } satisfies Partial<Client>;
