@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Standby } from "../peers.ts";
-import { ApiWorld } from "./api-world.fixture.ts";
+import { ApiWorld, settled } from "./api-world.fixture.ts";
 
 const standby = (id: string, more: Partial<Standby> = {}): Standby => ({
   id,
@@ -193,20 +193,30 @@ describe("a read (L5)", () => {
     const head = journal.head.bind(journal);
     const deposed = { ...(await head()), term: 9 };
     let asked = 0;
-    journal.head = async () => {
+    let answer = () => {};
+    journal.head = () => {
       asked++;
-      await new Promise((resolve) => setTimeout(resolve, 30));
-      return deposed;
+      return new Promise((resolve) => (answer = () => resolve(deposed)));
     };
+    let arrived = 0;
+    const arrives = () => arrived++;
+    world.api.server.on("request", arrives);
     try {
-      const first = world.get("/v1/status?strong=true");
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      const others = Array.from({ length: 20 }, () => world.get("/v1/status?strong=true"));
-      const all = await Promise.all([first, ...others]);
-      expect(new Set(all.map(({ status }) => status))).toEqual(new Set([503]));
-      // One for the first, one for all that came while it was asked; some may have come later.
-      expect(asked).toBeLessThan(6);
+      const ask = () => world.get("/v1/status?strong=true").then(({ status }) => status);
+      const all = [ask()];
+      await expect.poll(() => asked).toBe(1);
+      for (let i = 0; i < 20; i++) all.push(ask());
+      await expect.poll(() => arrived).toBe(21);
+      answer();
+      expect(await all[0]).toBe(503);
+      // One question for the first, one for all that came while it was asked.
+      await expect.poll(() => asked).toBe(2);
+      await settled();
+      answer();
+      expect(new Set(await Promise.all(all))).toEqual(new Set([503]));
+      expect(asked).toBe(2);
     } finally {
+      world.api.server.off("request", arrives);
       journal.head = head;
     }
   });
