@@ -80,6 +80,11 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import("./commands/queue.ts")).defineQueue,
     },
     {
+      name: "ui",
+      summary: "the dashboard, in a browser",
+      load: async () => (await import("./commands/ui.ts")).defineUi,
+    },
+    {
       name: "status",
       summary: "the cluster in one screen",
       load: async () => (await import("./commands/status.ts")).defineStatus,

@@ -44,7 +44,7 @@ export interface CallRequest {
 
 export interface CallerOptions {
   readonly masters: readonly string[];
-  readonly token: string;
+  readonly token?: string | undefined;
   readonly transport: Transport;
   readonly retryMs?: number | undefined;
 }
@@ -71,7 +71,7 @@ export class Caller {
   constructor({ masters, token, transport, retryMs }: CallerOptions) {
     this.#masters = new MasterList(masters);
     this.#transport = transport;
-    this.#headers = { authorization: `Bearer ${token}` };
+    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     this.#retryMs = retryMs ?? retryMsDefault;
     const { aside } = transport;
     this.#vigil = aside && new Vigil((master, signal) => this.#askWhether(aside, master, signal));

@@ -41,7 +41,8 @@ import { reasonOf } from "./wait.ts";
 export interface ClientOptions {
   /** Addresses of masters: "http://127.0.0.1:7420". They are tried in turn. */
   readonly masters: readonly string[];
-  readonly token: string;
+  /** Left out where the transport brings what opens the door: a page with its session. */
+  readonly token?: string | undefined;
   /** How requests travel; the platform's fetch unless given. */
   readonly transport?: Transport | undefined;
   /**
@@ -78,6 +79,7 @@ export type VersionView = z.output<typeof versionSchema>;
 /** A job; from a submit that waited, with base64 of an outcome stream when it has one task. */
 export type SubmittedView = JobView & { readonly outcome?: unknown };
 
+export type LoginCode = z.output<(typeof routes)["loginCode"]["answer"]>;
 export type SteppedDown = z.output<(typeof routes)["stepDown"]["answer"]>;
 
 /** A submit as it travels: a head (`submitSchema` without `inputs`) and lines of inputs, verbatim. */
@@ -200,6 +202,8 @@ export interface Client extends PictureClient {
   ): Promise<Page<EventView> & { readonly partial?: string }>;
   /** What happens, as it happens; until it is aborted or left. */
   events(options?: EventsOptions & CallOptions): AsyncGenerator<ClusterEvent, void, undefined>;
+  /** A one-time code that opens the dashboard in a browser. */
+  loginCode(options?: CallOptions): Promise<LoginCode>;
   workers(query?: Partial<Query<"workers">>, options?: CallOptions): Promise<Page<WorkerView>>;
   worker(worker: string, options?: CallOptions): Promise<WorkerDetailView>;
   workerAttempts(
@@ -341,6 +345,7 @@ function masterCalls(ask: Ask, caller: Caller) {
       );
       return view;
     },
+    loginCode: (options) => ask("loginCode", { json: {} }, options),
     stepDown: (body, options) => ask("stepDown", { json: body }, options),
   } satisfies Partial<Client>;
 }

@@ -13,6 +13,7 @@ export type {
   Client,
   ClientOptions,
   LinesSubmit,
+  LoginCode,
   LogsOptions,
   OutcomesOptions,
   Page,
@@ -25,7 +26,7 @@ export type {
 export type { CallOptions } from "./calls.ts";
 export type { OutcomeEvent } from "./streams.ts";
 export type { ClusterEvent, ClusterEventData, EventsOptions } from "./events.ts";
-export { fetchTransport } from "./transport.ts";
+export { fetchTransport, pageTransport } from "./transport.ts";
 export type { Transport, TransportRequest, TransportResponse } from "./transport.ts";
 export { SkeinError } from "../protocol/errors.ts";
 export type { ErrorCode, ErrorDetails } from "../protocol/errors.ts";

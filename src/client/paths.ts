@@ -36,6 +36,7 @@ export const addresses: { readonly [Name in RouteName]: Address<Name> } = {
   pushLogs: ["POST", "/v1/worker-logs"],
   putPayload: ["PUT", "/v1/payloads/:hash"],
   payload: ["GET", "/v1/payloads/:hash"],
+  loginCode: ["POST", "/v1/login-codes"],
   workers: ["GET", "/v1/workers"],
   worker: ["GET", "/v1/workers/:worker"],
   workerAttempts: ["GET", "/v1/workers/:worker/attempts"],

@@ -37,7 +37,21 @@ export interface Transport {
  * Sends through the platform's `fetch`: for browsers and other runtimes. In Node it doubles a call's
  * latency; the SDK brings undici instead.
  */
-export const fetchTransport: Transport = async (request) => {
+export const fetchTransport: Transport = (request) => sendByFetch(request, {});
+
+/** The same for a page: its cookie goes along, to masters of other origins too, and `headers` as they are then. */
+export function pageTransport(headers: () => Readonly<Record<string, string>>): Transport {
+  return (request) =>
+    sendByFetch(
+      { ...request, headers: { ...request.headers, ...headers() } },
+      { credentials: "include" },
+    );
+}
+
+async function sendByFetch(
+  request: TransportRequest,
+  more: RequestInit,
+): Promise<TransportResponse> {
   const { method, url, headers } = request;
   const watch = watchSilence(request);
   try {
@@ -47,6 +61,7 @@ export const fetchTransport: Transport = async (request) => {
       // A view of its own: fetch wants bytes that are not shared memory.
       body: typeof request.body === "string" ? request.body : (request.body?.slice() ?? null),
       signal: watch.signal,
+      ...more,
     });
     const body = readBody(response, watch);
     return {
@@ -60,7 +75,7 @@ export const fetchTransport: Transport = async (request) => {
     watch.end();
     throw error;
   }
-};
+}
 
 interface SilenceWatch {
   readonly signal: AbortSignal;

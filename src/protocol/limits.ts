@@ -166,6 +166,11 @@ export const limits = {
   stopDispatchAt: 0.9,
   /** Cancelled attempts get this long between the polite and the hard signal. */
   killGraceMs: 5_000,
+  /** A login code is good so long, once; so many at a time (`skein ui`). */
+  loginCodeMs: 60_000,
+  loginCodesMax: 64,
+  /** A browser's session. */
+  loginMs: 7 * 24 * 3_600_000,
   /** Labels of a job or worker. */
   labelsMax: 32,
   labelBytesMax: 256,

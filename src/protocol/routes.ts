@@ -303,6 +303,14 @@ export const routes = {
     params: z.object({ hash }),
     gives: ["application/octet-stream"],
   },
+  loginCode: {
+    method: "POST",
+    path: "/v1/login-codes",
+    status: 201,
+    summary: "A one-time code that opens the dashboard in a browser",
+    body: z.strictObject({}).default({}),
+    answer: z.object({ code: z.string(), url: z.string(), expires: z.string() }),
+  },
   workers: {
     method: "GET",
     path: "/v1/workers",

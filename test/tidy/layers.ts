@@ -42,7 +42,22 @@ const words = ["ids", "model", "limits"];
 const coreMayUse = [...words, "outcome-block", "lines", "varint"];
 
 export const checkLayers: Rule = (sources) =>
-  sources.filter(({ path }) => /^src\/.*\.ts$/.test(path)).flatMap(layerFindings);
+  sources.flatMap((source) => {
+    if (/^src\/.*\.ts$/.test(source.path)) return layerFindings(source);
+    return source.path.startsWith("dashboard/src/") ? pageFindings(source) : [];
+  });
+
+/** The dashboard is a user of the API: the client, and the words it shows. */
+function pageFindings(source: Source): readonly Finding[] {
+  return importsOf(source).flatMap(({ specifier, line }) => {
+    const other = layerOf(resolveFrom(source.path, specifier));
+    const isNode = specifier.startsWith("node:");
+    if (!isNode && (other === undefined || other === "client" || other === "protocol")) return [];
+    const what = `the dashboard may not import ${specifier}: it knows the client and protocol only.`;
+    const remedy = "ask the API for it.";
+    return [{ path: source.path, line, rule: "layers", what, remedy }];
+  });
+}
 
 function layerFindings(source: Source): readonly Finding[] {
   const name = layerOf(source.path);

@@ -28,7 +28,7 @@ function lengthFindings(source: Source): readonly Finding[] {
   return findings;
 }
 
-const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.(property|test|fixture|config|d))*\.(ts|mjs)$/;
+const kebab = /^[a-z0-9]+(-[a-z0-9]+)*(\.(property|test|fixture|config|d))*\.(tsx?|mjs)$/;
 
 export const checkNames: Rule = (sources) =>
   sources

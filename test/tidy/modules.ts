@@ -24,8 +24,8 @@ interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>;
 }
 
-export function manifestOf(sources: readonly Source[]): Manifest {
-  return JSON.parse(textAt(sources, "package.json")) as Manifest;
+export function manifestOf(sources: readonly Source[], path = "package.json"): Manifest {
+  return JSON.parse(textAt(sources, path)) as Manifest;
 }
 
 /** What someone starts by hand; everything else is reached from there. */
@@ -48,6 +48,8 @@ const byHand = [
   /^bench\/[\w-]+\/main\.ts$/,
   /^test\/golden\/make\.ts$/,
   /\.config\.ts$/,
+  // The page names it.
+  /^dashboard\/src\/main\.tsx$/,
   /\.d\.ts$/,
   // The bundler puts it in the package root's place (bundle.ts B2).
   /^src\/sdk\/in-task\.ts$/,
@@ -98,12 +100,15 @@ function reachable(code: readonly Source[], starts: readonly Source[]): Readonly
 
 export const checkPackages: Rule = (sources) => {
   const { dependencies = {}, devDependencies = {} } = manifestOf(sources);
+  // It is built, not installed: its packages are its own.
+  const page = manifestOf(sources, "dashboard/package.json").devDependencies ?? {};
   return sources
     .filter(({ path }) => isCode(path) && !path.startsWith("bench/peers/"))
     .flatMap((source) =>
       importsOf(source).flatMap(({ specifier, line, typeOnly }) => {
         const name = packageOf(specifier);
         if (name === undefined || name in dependencies) return [];
+        if (source.path.startsWith("dashboard/") && name in page) return [];
         const shipped = source.path.startsWith("src/") && !servesTests(source.path);
         if (name in devDependencies && (!shipped || typeOnly)) return [];
         return [undeclared(source.path, line, name)];

@@ -40,7 +40,7 @@ export function servesTests(path: string): boolean {
 }
 
 export function isCode(path: string): boolean {
-  return /\.(ts|mjs)$/.test(path);
+  return /\.(tsx?|mjs)$/.test(path);
 }
 
 /** `src/core/machine.ts` → `core`; undefined outside `src`. */
@@ -65,7 +65,7 @@ export function sourceOf(path: string, text: string): Source {
 
 const ignoredFolders = new Set(["node_modules", "dist", "coverage", "out", "scratch"]);
 const hiddenKept = new Set([".ci", ".oxlintrc.json", ".oxfmtrc.json", ".npmrc", ".gitignore"]);
-const textFile = /(\.(ts|mjs|json|md|txt|yml|yaml|html|css|sh)|\/run|\.npmrc|\.gitignore)$/;
+const textFile = /(\.(tsx?|mjs|json|md|txt|yml|yaml|html|css|sh)|\/run|\.npmrc|\.gitignore)$/;
 
 /** Every text file below `root` that belongs to the repository. */
 export function readRepository(root: string): readonly Source[] {

@@ -66,7 +66,7 @@ export const checkLock: Rule = (sources) =>
   sources
     .filter(({ path }) => /(^|\/)package-lock\.json$/.test(path))
     .flatMap(({ path, text }) =>
-      [...text.matchAll(/"resolved": "[^"]*"/g)].map((match) => ({
+      [...text.matchAll(/"resolved": "[^"]*:[^"]*"/g)].map((match) => ({
         path,
         line: lineAt(text, match.index),
         rule: "lock",

@@ -137,7 +137,7 @@ class Up {
   #tellReady(): void {
     const cluster = this.#cluster;
     if (!this.#options.json) {
-      const steps = "First job:  skein run -- echo hi     See it:  skein status     End:  Ctrl-C";
+      const steps = "First job:  skein run -- echo hi     See it:  skein ui     End:  Ctrl-C";
       return this.#note(steps);
     }
     const masters = cluster.masters.map(({ id, url, child }) => ({ id, url, pid: child.pid }));

@@ -15,7 +15,7 @@ import { jobAttempts, workerAttempts } from "./attempts.ts";
 import { bindRoutes } from "./bind.ts";
 import { cancelJobs, retryJobs } from "./bulk.ts";
 import { ClientWatch } from "./client-watch.ts";
-import { createDoor, turnAway } from "./door.ts";
+import { createDoor, createOuterDoor, shareWithOther, turnAway } from "./door.ts";
 import type { CheckDoor } from "./door.ts";
 import { findTasks } from "./find-tasks.ts";
 import { JsonText } from "./handlers.ts";
@@ -28,6 +28,8 @@ import { graph } from "./job-graph.ts";
 import { events } from "./events.ts";
 import { EventStreams } from "./event-streams.ts";
 import { jobLogs } from "./job-logs.ts";
+import { Login } from "./login.ts";
+import { loginCode } from "./login-code.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { masters, stepDown } from "./masters.ts";
@@ -36,6 +38,7 @@ import { outcomes } from "./outcomes.ts";
 import { Overview, overview, series } from "./overview.ts";
 import { payload, putPayload } from "./payloads.ts";
 import { bindPeerLogRoutes } from "./peer-log-routes.ts";
+import { Dashboard } from "./dashboard.ts";
 import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
@@ -68,17 +71,24 @@ const answerMsDefault = 12_000;
 export interface ApiOptions {
   readonly clock?: Clock;
   readonly answerMs?: number;
+  /** Where the dashboard's build is. */
+  readonly dashboardDir?: string;
 }
 
 export function createApi(master: Master, options: ApiOptions = {}): Api {
   const { clock = systemClock, answerMs = answerMsDefault } = options;
   const newId = requestIds(master.identity.incarnation);
   const { token, settings } = master;
-  const checkDoor = createDoor({ token, allowedHosts: settings.allowedHosts, newId });
   const overviews = new Overview(master, clock);
+  const login = new Login({ token, clock });
+  const others = () => otherOrigins(master);
+  const door = { token, allowedHosts: settings.allowedHosts, newId, login, others };
+  const checkDoor = createDoor(door);
+  const dashboard = new Dashboard({ dir: options.dashboardDir, others });
   const context: ApiContext = {
     master,
     clock,
+    login,
     watch: new ClientWatch({ master, clock }),
     open: new OpenRequests(),
     poisoned: new PoisonedBodies(clock),
@@ -86,7 +96,8 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     overview: overviews,
     streams: new EventStreams(master, overviews),
   };
-  const app = createApp(master, checkDoor, newId);
+  const checkOuter = createOuterDoor(door);
+  const app = createApp(master, { checkOuter, checkDoor, login, dashboard }, newId);
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
@@ -111,14 +122,48 @@ function requestIds(incarnation: string): () => string {
   return () => `${incarnation.slice(0, 8)}-${(++count).toString(36)}`;
 }
 
-function createApp(master: Master, checkDoor: CheckDoor, newId: () => string): FastifyInstance {
+/** Where the other masters' dashboards come from. */
+function otherOrigins({ loop, identity }: Master): readonly string[] {
+  return loop.peek(({ masters: all }) =>
+    [...all.values()]
+      .filter(({ id }) => id !== identity.id)
+      .flatMap(({ addresses }) => addresses)
+      .flatMap((address) => (URL.canParse(address) ? new URL(address).origin : [])),
+  );
+}
+
+interface Front {
+  readonly checkOuter: CheckDoor;
+  readonly checkDoor: CheckDoor;
+  readonly login: Login;
+  readonly dashboard: Dashboard;
+}
+
+/** What is answered before routing; true when it was (door.ts, rules 1 to 4). */
+function answerAtDoor(
+  { checkOuter, checkDoor, login, dashboard }: Front,
+  newId: () => string,
+  ...[request, response]: Parameters<RequestListener>
+): boolean {
+  const outside = checkOuter(request);
+  if (outside) {
+    turnAway(request, response, outside);
+    return true;
+  }
+  response.setHeader("x-content-type-options", "nosniff");
+  if (shareWithOther(request, response)) return true;
+  if (dashboard.serve(request, response) || login.serve(request, response, newId)) return true;
+  const problem = checkDoor(request);
+  if (problem) turnAway(request, response, problem);
+  return problem !== undefined;
+}
+
+function createApp(master: Master, front: Front, newId: () => string): FastifyInstance {
   const app = fastify({
     serverFactory: (handle) => {
       let ready = false;
       const listener: RequestListener = (request, response) => {
-        const problem = checkDoor(request);
-        if (problem) return turnAway(request, response, problem);
-        response.setHeader("x-content-type-options", "nosniff");
+        if (answerAtDoor(front, newId, request, response)) return;
         if (ready) return handle(request, response);
         whenReady().then(() => handle(request, response), logFailure);
       };
@@ -175,6 +220,7 @@ function createHandlers(version_: string): Handlers {
     pushLogs,
     putPayload,
     payload,
+    loginCode,
     workers,
     worker,
     workerAttempts,

@@ -7,6 +7,7 @@ import type { RouteName, routes } from "../../protocol/routes.ts";
 import type { Master } from "../context.ts";
 import type { ClientWatch } from "./client-watch.ts";
 import type { EventStreams } from "./event-streams.ts";
+import type { Login } from "./login.ts";
 import type { OpenRequests } from "./open-requests.ts";
 import type { Overview } from "./overview.ts";
 import type { PoisonedBodies } from "./poisoned-bodies.ts";
@@ -15,6 +16,7 @@ import type { Reads } from "./reads.ts";
 export interface ApiContext {
   readonly master: Master;
   readonly clock: Clock;
+  readonly login: Login;
   /** Clients of open jobs (K1). */
   readonly watch: ClientWatch;
   /** Streams and waits, to be ended when the master stops. */

@@ -1,0 +1,182 @@
+// What is done to many jobs at once: how many is said before, and what became of each after.
+
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import type { JobView } from "../../../src/client/index.ts";
+import { client } from "../api/client.ts";
+import { listQuery } from "../api/lists.ts";
+import { Dialog } from "../ui/dialog.tsx";
+import { count, plural, shortId } from "../ui/format.ts";
+import { StateLegend } from "../ui/states.tsx";
+
+type Verb = "retry" | "cancel";
+const fits: Readonly<Record<Verb, (job: JobView) => boolean>> = {
+  retry: (job) => job.ended !== null && job.counts.failed + job.counts.cancelled > 0,
+  cancel: (job) => job.ended === null,
+};
+const does: Readonly<Record<Verb, (id: string) => Promise<JobView>>> = {
+  retry: (id) => client.retryJob(id),
+  cancel: (id) => client.cancelJob(id, { reason: "cancelled in the dashboard" }),
+};
+const names: Readonly<Record<Verb, string>> = { retry: "Retry failed", cancel: "Cancel" };
+
+interface Outcome {
+  readonly id: string;
+  readonly trouble: string | undefined;
+}
+
+export function BulkBar(props: {
+  readonly chosen: readonly JobView[];
+  readonly filter: string;
+  readonly total: number;
+  readonly onClear: () => void;
+}) {
+  const { chosen, filter, total, onClear } = props;
+  const [all, setAll] = useState<readonly JobView[]>();
+  const [verb, setVerb] = useState<Verb>();
+  const targets = all ?? chosen;
+  if (targets.length === 0) return null;
+  const clear = () => {
+    setAll(undefined);
+    onClear();
+  };
+  return (
+    <div className="bulk" role="region" aria-label="Chosen jobs">
+      <b>{plural(targets.length, "job")} chosen</b>
+      {all === undefined && total > chosen.length ? (
+        <button type="button" className="plain" onClick={() => void everyJob(filter).then(setAll)}>
+          Choose all {count(total)} {filter === "" ? "" : "that fit the filter"}
+        </button>
+      ) : null}
+      <span className="grow" />
+      {(["retry", "cancel"] as const).map((one) => {
+        const n = targets.filter(fits[one]).length;
+        return (
+          <button key={one} type="button" disabled={n === 0} onClick={() => setVerb(one)}>
+            {names[one]} {n > 0 ? `(${count(n)})` : ""}
+          </button>
+        );
+      })}
+      <button type="button" className="plain" onClick={clear}>
+        Clear
+      </button>
+      {verb === undefined ? null : (
+        <Confirm
+          verb={verb}
+          jobs={targets.filter(fits[verb])}
+          left={targets.filter((job) => !fits[verb](job)).length}
+          onClose={(done) => {
+            setVerb(undefined);
+            if (done) clear();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Over as many pages as it takes. */
+async function everyJob(filter: string): Promise<JobView[]> {
+  const jobs: JobView[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await client.jobs(listQuery(filter, 1_000, cursor));
+    jobs.push(...page.items);
+    if (page.nextCursor === null) return jobs;
+    cursor = page.nextCursor;
+  }
+}
+
+function Confirm(props: {
+  readonly verb: Verb;
+  readonly jobs: readonly JobView[];
+  readonly left: number;
+  readonly onClose: (done: boolean) => void;
+}) {
+  const { verb, jobs, left, onClose } = props;
+  const [outcomes, setOutcomes] = useState<readonly Outcome[]>();
+  const [isBusy, setBusy] = useState(false);
+  const queries = useQueryClient();
+  const run = async () => {
+    setBusy(true);
+    setOutcomes(await doAll(verb, jobs));
+    setBusy(false);
+    await queries.invalidateQueries({ queryKey: ["jobs"] });
+  };
+  const failed = outcomes?.filter(({ trouble }) => trouble !== undefined) ?? [];
+  const question =
+    verb === "retry"
+      ? `Submit ${plural(jobs.length, "new job")} of the tasks that did not succeed?`
+      : `Cancel ${plural(jobs.length, "job")}? What runs is stopped, what waits never starts.`;
+  return (
+    <Dialog title={names[verb]} open onClose={() => onClose(outcomes !== undefined)}>
+      {outcomes ? (
+        <p role="status">
+          {count(outcomes.length - failed.length)} done, {count(failed.length)} not.
+        </p>
+      ) : (
+        <>
+          <p>{question}</p>
+          <StateLegend counts={summed(jobs)} />
+          {left > 0 ? (
+            <p className="dim">{plural(left, "chosen job")} left out: nothing to do there.</p>
+          ) : null}
+        </>
+      )}
+      <ul className="outcomes">
+        {failed.map(({ id, trouble }) => (
+          <li key={id}>
+            <code>{shortId(id)}</code> {trouble}
+          </li>
+        ))}
+      </ul>
+      <footer>
+        <button type="button" onClick={() => onClose(outcomes !== undefined)}>
+          {outcomes ? "Close" : "Leave it"}
+        </button>
+        {outcomes ? null : (
+          <button
+            type="button"
+            className={verb === "cancel" ? "danger" : "primary"}
+            disabled={isBusy}
+            onClick={() => void run()}
+          >
+            {isBusy ? "Working …" : `${names[verb]} ${plural(jobs.length, "job")}`}
+          </button>
+        )}
+      </footer>
+    </Dialog>
+  );
+}
+
+/** A few at a time, each with its own outcome. */
+async function doAll(verb: Verb, jobs: readonly JobView[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const waiting = jobs.map(({ id }) => id);
+  const work = async () => {
+    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
+      const trouble = await does[verb](id).then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
+      outcomes.push({ id, trouble });
+    }
+  };
+  await Promise.all([work(), work(), work(), work()]);
+  return outcomes;
+}
+
+function summed(jobs: readonly JobView[]): JobView["counts"] {
+  const all = {
+    waiting: 0,
+    ready: 0,
+    backoff: 0,
+    assigned: 0,
+    succeeded: 0,
+    failed: 0,
+    cancelled: 0,
+  };
+  for (const { counts } of jobs) {
+    for (const key of Object.keys(all) as (keyof typeof all)[]) all[key] += counts[key];
+  }
+  return all;
+}
