@@ -14,7 +14,7 @@ const outDir = fileURLToPath(new URL("../dist/dashboard", import.meta.url));
 function packed(): Plugin {
   return {
     name: "packed",
-    closeBundle() {
+    writeBundle() {
       for (const folder of [outDir, join(outDir, "assets")]) {
         for (const name of readdirSync(folder)) {
           if (!/\.(js|css|html|svg)$/.test(name)) continue;

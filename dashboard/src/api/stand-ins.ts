@@ -170,12 +170,15 @@ export async function stream(job: string, signal: Signal): Promise<TaskStream> {
     lanes[at] = { worker, slot, free };
     return at;
   });
+  const order = lanes
+    .map((_, at) => at)
+    .toSorted((a, b) => (place(lanes[a]) < place(lanes[b]) ? -1 : 1));
   return {
     from,
     to,
-    lanes,
+    lanes: order.flatMap((at) => lanes[at] ?? []),
     bars: {
-      lane,
+      lane: lane.map((at) => order.indexOf(at)),
       task: attempts.map(({ task }) => task),
       attempt: attempts.map(({ attempt }) => attempt),
       start: attempts.map((one) => one.from - from),
@@ -189,6 +192,9 @@ export async function stream(job: string, signal: Signal): Promise<TaskStream> {
       : {}),
   };
 }
+
+const place = (lane: { worker: string; slot: number } | undefined): string =>
+  `${lane?.worker} ${String(lane?.slot).padStart(4, "0")}`;
 
 const stateBytes: Readonly<Record<string, number>> = {
   waiting: 0,

@@ -111,9 +111,9 @@ const columns: readonly Column<TimelineEvent>[] = [
   },
   {
     id: "kind",
+    from: 640,
     head: "What",
     width: "140px",
-    wide: true,
     cell: ({ kind, level }) => (
       <span className={`kind level-${level}`}>
         <span aria-hidden="true">{signs[level]}</span> {kind}
@@ -123,9 +123,9 @@ const columns: readonly Column<TimelineEvent>[] = [
   { id: "text", head: "", width: "minmax(160px, 1fr)", cell: ({ text }) => <Name text={text} /> },
   {
     id: "of",
+    from: 560,
     head: "Of",
     width: "140px",
-    wide: true,
     cell: ({ job, worker, queue, master }) =>
       job !== undefined ? (
         <Link to="/jobs/$job" params={{ job }}>

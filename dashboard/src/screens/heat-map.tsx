@@ -20,9 +20,11 @@ export function HeatMap({ workers }: { readonly workers: readonly WorkerTile[] }
   const isDense = workers.length > namedMax;
   return (
     <ul className={isDense ? "tiles dense" : "tiles"}>
-      {workers.map((worker) => (
-        <Tile key={worker.id} worker={worker} isDense={isDense} />
-      ))}
+      {workers
+        .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        .map((worker) => (
+          <Tile key={worker.id} worker={worker} isDense={isDense} />
+        ))}
     </ul>
   );
 }

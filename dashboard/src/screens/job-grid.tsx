@@ -95,7 +95,7 @@ function drawCells({ context }: Canvas, states: Uint8Array, size: number, across
   const gap = size >= 5 ? 1 : 0;
   const present = new Set(states);
   for (const code of present) {
-    context.fillStyle = themeColour(`tone-${lookOf(stateName(code)).tone}`);
+    context.fillStyle = themeColour(`fill-${lookOf(stateName(code)).tone}`);
     context.beginPath();
     for (let at = 0; at < states.length; at++) {
       if (states[at] !== code) continue;

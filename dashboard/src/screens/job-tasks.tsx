@@ -102,9 +102,9 @@ const columns: readonly Column<TaskView>[] = [
   },
   {
     id: "progress",
+    from: 640,
     head: "Progress",
     width: "minmax(90px, 2fr)",
-    wide: true,
     cell: ({ progress }) =>
       progress === null ? (
         <span className="dim">–</span>

@@ -123,9 +123,9 @@ const columns: readonly Column<JobView>[] = [
   },
   {
     id: "id",
+    from: 640,
     head: "Id",
     width: "84px",
-    wide: true,
     cell: (job) => <code title={job.id}>{shortId(job.id)}</code>,
   },
   {
@@ -136,14 +136,15 @@ const columns: readonly Column<JobView>[] = [
   },
   {
     id: "done",
+    from: 560,
     head: "Done",
     width: "104px",
     end: true,
-    wide: true,
     cell: (job) => `${count(doneOf(job))}/${count(job.tasks)}`,
   },
   {
     id: "failed",
+    from: 440,
     head: "Failed",
     width: "64px",
     end: true,
@@ -156,47 +157,47 @@ const columns: readonly Column<JobView>[] = [
   },
   {
     id: "left",
+    from: 820,
     head: "Time",
     width: "104px",
     end: true,
-    wide: true,
     cell: (job) => <Left job={job} />,
   },
   {
     id: "queue",
+    from: 720,
     head: "Queue",
     width: "96px",
-    wide: true,
     cell: (job) => <Name text={job.queue} />,
   },
   {
     id: "priority",
+    from: 1330,
     head: "Prio",
     width: "44px",
     end: true,
-    wide: true,
     cell: (job) => job.priority,
   },
   {
     id: "by",
+    from: 1400,
     head: "By",
     width: "72px",
-    wide: true,
     cell: (job) => <Name text={job.by} />,
   },
   {
     id: "labels",
+    from: 1040,
     head: "Labels",
     width: "minmax(90px, 1.6fr)",
-    wide: true,
     cell: (job) => <Labels labels={job.labels} />,
   },
   {
     id: "age",
+    from: 640,
     head: "Submitted",
     width: "86px",
     end: true,
-    wide: true,
     cell: (job) => (
       <span title={exactTime(job.created)}>
         <Ago at={job.created} />

@@ -31,7 +31,7 @@ export const ordered = ({ from, to }: Range): Range => ({
   to: Math.max(from, to),
 });
 
-const toneColour = (state: string): string => `tone-${lookOf(state).tone}`;
+const toneColour = (state: string): string => `fill-${lookOf(state).tone}`;
 
 export interface Scale {
   readonly range: Range;

@@ -41,9 +41,11 @@ export function Task() {
         <Attempts attempts={data.attempts} chosen={attempt?.attempt} onChoose={setChosen} />
       </Card>
       <div className="columns">
-        <Card title="Why">
-          <Why why={why.data} />
-        </Card>
+        {saysMore(why.data) ? (
+          <Card title="Why">
+            <Why why={why.data} />
+          </Card>
+        ) : null}
         <Card title="Input and result">
           <Values task={data} />
         </Card>
@@ -88,16 +90,18 @@ function Head(props: {
         <span aria-hidden="true">/</span>{" "}
         <Copy text={`${job}/${task.task}`} label="Copy the id of this task" />
         <span className="grow" />
-        {task.task > 0 ? (
-          <Link to="/jobs/$job/$task" params={{ job, task: String(task.task - 1) }}>
-            ← {count(task.task - 1)}
-          </Link>
-        ) : null}{" "}
-        {view && task.task < view.tasks - 1 ? (
-          <Link to="/jobs/$job/$task" params={{ job, task: String(task.task + 1) }}>
-            {count(task.task + 1)} →
-          </Link>
-        ) : null}
+        <span className="neighbours">
+          {task.task > 0 ? (
+            <Link to="/jobs/$job/$task" params={{ job, task: String(task.task - 1) }}>
+              ← {count(task.task - 1)}
+            </Link>
+          ) : null}
+          {view && task.task < view.tasks - 1 ? (
+            <Link to="/jobs/$job/$task" params={{ job, task: String(task.task + 1) }}>
+              {count(task.task + 1)} →
+            </Link>
+          ) : null}
+        </span>
       </p>
       <div className="head-line">
         <h1>Task {count(task.task)}</h1>
@@ -222,6 +226,10 @@ function ErrorCard({ error, task }: { readonly error: unknown; readonly task: Ta
     </section>
   );
 }
+
+/** More than the sentence above. */
+const saysMore = (why: WhyView | undefined): boolean =>
+  why?.reasons.some(({ text, workers }) => text !== why.verdict || workers.length > 0) ?? false;
 
 function Why({ why }: { readonly why: WhyView | undefined }) {
   if (!why) return <Loading what="the reasons" />;

@@ -111,9 +111,9 @@ const columns: readonly Column<WorkerView>[] = [
   },
   {
     id: "memory",
+    from: 640,
     head: "Memory",
     width: "minmax(90px, 1fr)",
-    wide: true,
     cell: ({ used, amounts }) =>
       amounts["memory"] === undefined ? (
         <span className="dim">–</span>
@@ -130,26 +130,26 @@ const columns: readonly Column<WorkerView>[] = [
   },
   {
     id: "ahead",
+    from: 1000,
     head: "Sent ahead",
     width: "84px",
     end: true,
-    wide: true,
     cell: ({ ahead }) => count(ahead),
   },
   {
     id: "host",
+    from: 800,
     head: "Host",
     width: "minmax(80px, 1fr)",
-    wide: true,
     cell: ({ hostname }) => <Name text={hostname} />,
   },
-  { id: "pool", head: "Pool", width: "80px", wide: true, cell: ({ pool }) => <Name text={pool} /> },
+  { id: "pool", from: 900, head: "Pool", width: "80px", cell: ({ pool }) => <Name text={pool} /> },
   {
     id: "labels",
+    from: 1040,
     head: "Labels",
     width: "minmax(60px, 1fr)",
-    wide: true,
     cell: ({ labels }) => <Labels labels={labels} />,
   },
-  { id: "version", head: "Version", width: "72px", wide: true, cell: ({ version }) => version },
+  { id: "version", from: 1100, head: "Version", width: "72px", cell: ({ version }) => version },
 ];

@@ -20,10 +20,18 @@ export function duration(ms: number): string {
   if (s < 10) return `${s.toFixed(1)} s`;
   if (s < 90) return `${Math.round(s)} s`;
   const m = s / 60;
-  if (m < 60) return two(Math.floor(m), "m", Math.round(s % 60), "s");
+  if (m < 60) return two(Math.floor(m), "m", Math.floor(s % 60), "s");
   const h = m / 60;
   if (h < 48) return two(Math.floor(h), "h", Math.floor(m % 60), "m");
   return two(Math.floor(h / 24), "d", Math.floor(h % 24), "h");
+}
+
+/** In one unit: for ages, whose exact value stands beside them on hover. */
+export function roughly(ms: number): string {
+  const s = Math.floor(ms / 1_000);
+  if (s < 90) return `${s} s`;
+  if (s < 5_400) return `${Math.floor(s / 60)} m`;
+  return s < 172_800 ? `${Math.floor(s / 3_600)} h` : `${Math.floor(s / 86_400)} d`;
 }
 
 const two = (big: number, bigUnit: string, small: number, smallUnit: string): string =>

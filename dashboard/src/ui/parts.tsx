@@ -3,7 +3,7 @@
 import { useEffect, useState } from "react";
 import type { ReactNode } from "react";
 import { SkeinError } from "../../../src/client/index.ts";
-import { duration, exactTime, shortId } from "./format.ts";
+import { exactTime, roughly, shortId } from "./format.ts";
 import { Icon } from "./icons.tsx";
 
 /** The present, once a second. */
@@ -23,9 +23,7 @@ export function Ago({ at }: { readonly at: string | null }) {
   const ms = Math.max(0, now - Date.parse(at));
   return (
     <time dateTime={at} title={exactTime(at)}>
-      {ms < 1_000
-        ? "now"
-        : `${duration(ms < 10_000 ? Math.floor(ms / 1_000) * 1_000 : ms).replace(".0 s", " s")} ago`}
+      {ms < 1_000 ? "now" : `${roughly(ms)} ago`}
     </time>
   );
 }

@@ -2,8 +2,9 @@
 // waits behind a pill: nothing moves under a pointer or a focus.
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { KeyboardEvent, ReactNode } from "react";
+import { useWidth } from "./canvas.ts";
 import { count } from "./format.ts";
 
 export interface Column<Row> {
@@ -12,8 +13,8 @@ export interface Column<Row> {
   /** Of CSS grid. */
   readonly width: string;
   readonly end?: boolean;
-  /** Left out on narrow screens. */
-  readonly wide?: boolean;
+  /** Left out where the table is narrower than this many pixels. */
+  readonly from?: number;
   readonly cell: (row: Row) => ReactNode;
 }
 
@@ -33,16 +34,10 @@ export interface TableProps<Row> {
 }
 
 const rowPx = 28;
-const narrow = matchMedia("(max-width: 720px)");
-const onNarrow = (listener: () => void): (() => void) => {
-  narrow.addEventListener("change", listener);
-  return () => narrow.removeEventListener("change", listener);
-};
-
 export function Table<Row>(props: TableProps<Row>) {
   const scroller = useRef<HTMLDivElement>(null);
-  const isNarrow = useSyncExternalStore(onNarrow, () => narrow.matches);
-  const columns = props.columns.filter(({ wide }) => !(wide && isNarrow));
+  const { ref: frame, width } = useWidth();
+  const columns = props.columns.filter(({ from = 0 }) => from <= width);
   const { rows, held, show } = useHeld(props.rows, props.keyOf, scroller);
   const template = [props.chosen ? "28px" : "", ...columns.map(({ width }) => width)].join(" ");
   const virtual = useVirtualizer({
@@ -58,7 +53,7 @@ export function Table<Row>(props: TableProps<Row>) {
     if (rows.length > 0 && last >= rows.length - 20) more?.();
   }, [last, rows.length, more]);
   return (
-    <div className="table-frame">
+    <div className="table-frame" ref={frame}>
       {held > 0 ? (
         <button type="button" className="pill" onClick={show}>
           {count(held)} new ↑
