@@ -6,12 +6,14 @@ const processes = [
   // Beside the code, and yet they start whole clusters.
   "src/cli/up.test.ts",
 ];
+const browser = ["test/browser/**/*.test.ts"];
 const cluster = ["test/{simulator,scenarios,golden}/**/*.test.ts"];
 
-// Three projects, one after the other, so that none disturbs the clocks of the next:
+// Four projects, one after the other, so that none disturbs the clocks of the next:
 //   unit       what stands beside the code, conformance of the engines, tidy, examples: all the rest
 //   cluster    the simulator's seeds, scenarios, golden journals: deterministic, busy on one core each
 //   processes  real masters and workers, killed and cut off: one file at a time, the machine to itself
+//   browser    the dashboard of such a cluster in Chromium
 export default defineConfig({
   plugins: mutantPlugins(),
   test: {
@@ -24,7 +26,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{src,examples,bench,test}/**/*.test.ts"],
-          exclude: [...processes, ...cluster, "**/node_modules/**"],
+          exclude: [...processes, ...cluster, ...browser, "**/node_modules/**"],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -50,6 +52,19 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: browser,
+          globalSetup: ["test/processes/no-process-left.ts"],
+          fileParallelism: false,
+          maxWorkers: 1,
+          testTimeout: 120_000,
+          hookTimeout: 240_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -12,9 +12,11 @@ const send = pageTransport((): Record<string, string> => {
 });
 
 /** Notes whether masters answer, and which. */
+let answering = location.origin;
 const watched: Transport = async (request) => {
   try {
     const response = await send(request);
+    answering = new URL(request.url).origin;
     freshness.heard(new URL(request.url).host, Number(response.header("skein-index")) || 0);
     return response;
   } catch (error) {
@@ -30,7 +32,8 @@ export const client = createClient({ masters: [location.origin], transport: watc
 
 /** JSON of a path that the client has no method for yet; undefined where this master does not know it. */
 export async function ask<T>(path: string, signal?: AbortSignal): Promise<T | undefined> {
-  const url = location.origin + path;
+  // Whichever master the client has found.
+  const url = answering + path;
   const request = { method: "GET", url, headers: {}, body: undefined, signal, silenceMs: 15_000 };
   const response = await watched(request);
   const text = await response.text();

@@ -25,6 +25,13 @@ interface Outcome {
   readonly trouble: string | undefined;
 }
 
+/** What was asked for: it stays as it was, whatever the list shows meanwhile. */
+interface Request {
+  readonly verb: Verb;
+  readonly jobs: readonly JobView[];
+  readonly left: number;
+}
+
 export function BulkBar(props: {
   readonly chosen: readonly JobView[];
   readonly filter: string;
@@ -33,45 +40,62 @@ export function BulkBar(props: {
 }) {
   const { chosen, filter, total, onClear } = props;
   const [all, setAll] = useState<readonly JobView[]>();
-  const [verb, setVerb] = useState<Verb>();
+  const [request, setRequest] = useState<Request>();
   const targets = all ?? chosen;
-  if (targets.length === 0) return null;
   const clear = () => {
     setAll(undefined);
     onClear();
   };
+  const ask = (verb: Verb) => {
+    const jobs = targets.filter(fits[verb]);
+    setRequest({ verb, jobs, left: targets.length - jobs.length });
+  };
   return (
-    <div className="bulk" role="region" aria-label="Chosen jobs">
-      <b>{plural(targets.length, "job")} chosen</b>
-      {all === undefined && total > chosen.length ? (
-        <button type="button" className="plain" onClick={() => void everyJob(filter).then(setAll)}>
-          Choose all {count(total)} {filter === "" ? "" : "that fit the filter"}
-        </button>
-      ) : null}
-      <span className="grow" />
-      {(["retry", "cancel"] as const).map((one) => {
-        const n = targets.filter(fits[one]).length;
-        return (
-          <button key={one} type="button" disabled={n === 0} onClick={() => setVerb(one)}>
-            {names[one]} {n > 0 ? `(${count(n)})` : ""}
+    <>
+      {targets.length === 0 ? null : (
+        <div className="bulk" role="region" aria-label="Chosen jobs">
+          <b>{plural(targets.length, "job")} chosen</b>
+          {all === undefined && total > chosen.length ? (
+            <button
+              type="button"
+              className="plain"
+              onClick={() => void everyJob(filter).then(setAll)}
+            >
+              Choose all {count(total)} {filter === "" ? "" : "that fit the filter"}
+            </button>
+          ) : null}
+          <span className="grow" />
+          <VerbButton verb="retry" jobs={targets} onAsk={ask} />
+          <VerbButton verb="cancel" jobs={targets} onAsk={ask} />
+          <button type="button" className="plain" onClick={clear}>
+            Clear
           </button>
-        );
-      })}
-      <button type="button" className="plain" onClick={clear}>
-        Clear
-      </button>
-      {verb === undefined ? null : (
+        </div>
+      )}
+      {request === undefined ? null : (
         <Confirm
-          verb={verb}
-          jobs={targets.filter(fits[verb])}
-          left={targets.filter((job) => !fits[verb](job)).length}
+          {...request}
           onClose={(done) => {
-            setVerb(undefined);
+            setRequest(undefined);
             if (done) clear();
           }}
         />
       )}
-    </div>
+    </>
+  );
+}
+
+function VerbButton(props: {
+  readonly verb: Verb;
+  readonly jobs: readonly JobView[];
+  readonly onAsk: (verb: Verb) => void;
+}) {
+  const { verb, jobs, onAsk } = props;
+  const n = jobs.filter(fits[verb]).length;
+  return (
+    <button type="button" disabled={n === 0} onClick={() => onAsk(verb)}>
+      {names[verb]} {n > 0 ? `(${count(n)})` : ""}
+    </button>
   );
 }
 
@@ -86,12 +110,7 @@ async function everyJob(filter: string): Promise<JobView[]> {
   }
 }
 
-function Confirm(props: {
-  readonly verb: Verb;
-  readonly jobs: readonly JobView[];
-  readonly left: number;
-  readonly onClose: (done: boolean) => void;
-}) {
+function Confirm(props: Request & { readonly onClose: (done: boolean) => void }) {
   const { verb, jobs, left, onClose } = props;
   const [outcomes, setOutcomes] = useState<readonly Outcome[]>();
   const [isBusy, setBusy] = useState(false);

@@ -40,7 +40,7 @@ function Tile({ worker, isDense }: { readonly worker: WorkerTile; readonly isDen
         to="/workers/$worker"
         params={{ worker: id }}
         className={`tile tone-${tone} ${state === "active" ? "" : "ill"}`}
-        aria-label={text}
+        aria-label={isDense ? text : undefined}
         title={text}
       >
         <span className="fill" style={{ width: `${load * 100}%` }} />

@@ -3,7 +3,7 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import type { JobView, TaskView } from "../../../src/client/index.ts";
-import { toggled, valuesOf } from "../api/filter.ts";
+import { valuesOf, withValues } from "../api/filter.ts";
 import { useTasks } from "../api/queries.ts";
 import { count, percent } from "../ui/format.ts";
 import { Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
@@ -47,7 +47,7 @@ export function Tasks({ job }: { readonly job: JobView }) {
             type="button"
             className="chip"
             aria-pressed={chosen.includes(state)}
-            onClick={() => set(toggled(filter, "state", state))}
+            onClick={() => set(withValues(filter, "state", chosen.includes(state) ? [] : [state]))}
           >
             <State state={state} /> <span className="num dim">{count(job.counts[state])}</span>
           </button>

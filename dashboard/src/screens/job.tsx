@@ -32,9 +32,11 @@ const tabNames: Readonly<Record<JobTab, string>> = {
 };
 
 export function Job() {
-  const { job: id } = useParams({ from: "/jobs/$job" });
+  const { job: asked } = useParams({ from: "/jobs/$job" });
   const { tab = "summary" } = useSearch({ from: "/jobs/$job" });
-  const job = useJob(id);
+  const job = useJob(asked);
+  // The address may have the first digits only.
+  const id = job.data?.id ?? asked;
   useCli([
     { does: "This job", command: `skein job get ${id}` },
     { does: "Its tasks", command: `skein task list ${id}` },

@@ -4,7 +4,7 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
-import { termsOf, toggled, valuesOf, withValues } from "../api/filter.ts";
+import { termsOf, valuesOf, withValues } from "../api/filter.ts";
 import { useJobs } from "../api/queries.ts";
 import { etaOf } from "../api/stand-ins.ts";
 import { useCli } from "../shell/cli.tsx";
@@ -235,7 +235,9 @@ function Chips(props: { readonly filter: string; readonly setFilter: (filter: st
           type="button"
           className="chip"
           aria-pressed={chosen.includes(state)}
-          onClick={() => setFilter(toggled(filter, "state", state))}
+          onClick={() =>
+            setFilter(withValues(filter, "state", chosen.includes(state) ? [] : [state]))
+          }
         >
           <State state={state} />
         </button>

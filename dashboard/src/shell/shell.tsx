@@ -4,7 +4,7 @@ import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-route
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { freshness } from "../api/freshness.ts";
 import { isPaused, setPaused, subscribePaused } from "../api/pause.ts";
-import { useOverview } from "../api/queries.ts";
+import { useMasters, useOverview } from "../api/queries.ts";
 import { isLoggedOut, subscribeLogin } from "../api/logged-out.ts";
 import { logOut } from "../api/session.ts";
 import { LoginNeeded } from "../screens/login.tsx";
@@ -48,6 +48,8 @@ function Frame() {
   const paused = useSyncExternalStore(subscribePaused, isPaused);
   const navigate = useNavigate();
   useEffect(() => applyTheme(theme), [theme]);
+  // Whoever else could answer is known before this page's master is gone.
+  useMasters();
   const actions = useMemo(
     () => ({
       "/": () => setOpen("search"),
@@ -71,10 +73,10 @@ function Frame() {
         <Verdict />
         <span className="grow" />
         <Freshness paused={paused} />
-        <button type="button" className="find" onClick={actions["/"]}>
+        <button type="button" className="find" aria-label="Search" onClick={actions["/"]}>
           <Icon name="search" /> <span>Search</span> <kbd aria-hidden="true">/</kbd>
         </button>
-        <Tool icon="terminal" label="This screen as commands" onClick={actions.c} text="CLI" />
+        <Tool icon="terminal" label="CLI: this screen as commands" onClick={actions.c} text="CLI" />
         <Tool
           icon={paused ? "play" : "pause"}
           label={paused ? "Go on" : "Pause"}

@@ -40,7 +40,7 @@ export function Spark(props: SparkProps) {
     numbers.length === 0 ? "nothing measured yet" : `at most ${format(Math.max(...numbers))}`;
   return (
     <section className={`spark tone-${tone}`} aria-labelledby={id}>
-      <h3 id={id}>{title}</h3>
+      <h2 id={id}>{title}</h2>
       <p className="value">{value}</p>
       <p className="note">
         {at !== undefined && pointed !== undefined && pointed !== null
