@@ -61,3 +61,11 @@ export type {
   WorkerDetailView,
   WorkerView,
 } from "../protocol/views.ts";
+export type {
+  ErrorGroupsView,
+  GridView,
+  JobGraphView,
+  OverviewView,
+  SeriesView,
+  StreamView,
+} from "../protocol/picture-views.ts";

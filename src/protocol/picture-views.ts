@@ -79,21 +79,6 @@ export type SeriesView = z.infer<typeof seriesSchema>;
 
 // ── a job ────────────────────────────────────────────────────────────────────────────────
 
-/** States of bars and cells, by their number. */
-export const pictureStates = [
-  "waiting",
-  "ready",
-  "backoff",
-  "assigned",
-  "running",
-  "succeeded",
-  "failed",
-  "cancelled",
-  "lost",
-  "given_back",
-] as const;
-export type PictureState = (typeof pictureStates)[number];
-
 const column = z.array(z.number());
 
 export const streamSchema = z.object({

@@ -2,19 +2,10 @@
 
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import type { JobView, Page, TaskView } from "../../../src/client/index.ts";
-import { ask, client } from "./client.ts";
+import { client } from "./client.ts";
 import { listQuery } from "./lists.ts";
 import { isPaused } from "./pause.ts";
-import * as standIns from "./stand-ins.ts";
-import type {
-  JobErrors,
-  JobGraph,
-  Overview,
-  Series,
-  TaskGrid,
-  TaskStream,
-  TimelineEvent,
-} from "./types.ts";
+import type { TaskGrid } from "./types.ts";
 
 const every = (ms: number) => () => (isPaused() ? false : ms);
 const soon = every(2_000);
@@ -28,18 +19,16 @@ export const useStatus = () =>
   });
 
 export const useOverview = () =>
-  useQuery<Overview>({
+  useQuery({
     queryKey: ["overview"],
-    queryFn: async ({ signal }) =>
-      (await ask<Overview>("/v1/overview", signal)) ?? standIns.overview(signal),
+    queryFn: ({ signal }) => client.overview({ signal }),
     refetchInterval: soon,
   });
 
 export const useSeries = (span: "15m" | "24h") =>
-  useQuery<Series>({
+  useQuery({
     queryKey: ["series", span],
-    queryFn: async ({ signal }) =>
-      (await ask<Series>(`/v1/series?span=${span}`, signal)) ?? standIns.series(signal),
+    queryFn: ({ signal }) => client.series({ span }, { signal }),
     refetchInterval: later,
     placeholderData: keepPreviousData,
   });
@@ -91,33 +80,25 @@ export const useWhy = (job: string, task: number) =>
   });
 
 export const useErrors = (job: string, failed: number) =>
-  useQuery<JobErrors>({
+  useQuery({
     queryKey: ["errors", job, failed],
     enabled: failed > 0,
-    queryFn: async ({ signal }) =>
-      (await ask<JobErrors>(`/v1/jobs/${job}/errors`, signal)) ?? standIns.errors(job, signal),
+    queryFn: ({ signal }) => client.errors(job, { signal }),
     placeholderData: keepPreviousData,
   });
 
 export const useTaskStream = (job: string, live: boolean) =>
-  useQuery<TaskStream>({
+  useQuery({
     queryKey: ["stream", job],
-    queryFn: async ({ signal }) =>
-      (await ask<TaskStream>(`/v1/jobs/${job}/stream?bars=20000`, signal)) ??
-      standIns.stream(job, signal),
+    queryFn: ({ signal }) => client.stream(job, { bars: 20_000 }, { signal }),
     refetchInterval: live ? soon : false,
   });
-
-interface PackedGrid extends Omit<TaskGrid, "states"> {
-  readonly states: string;
-}
 
 export const useGrid = (job: string, live: boolean) =>
   useQuery<TaskGrid>({
     queryKey: ["grid", job],
     queryFn: async ({ signal }) => {
-      const packed = await ask<PackedGrid>(`/v1/jobs/${job}/grid?cells=20000`, signal);
-      if (!packed) return standIns.grid(job, signal);
+      const packed = await client.grid(job, { cells: 20_000 }, { signal });
       const bytes = atob(packed.states);
       return { ...packed, states: Uint8Array.from(bytes, (char) => char.charCodeAt(0)) };
     },
@@ -126,10 +107,9 @@ export const useGrid = (job: string, live: boolean) =>
   });
 
 export const useGraph = (job: string) =>
-  useQuery<JobGraph>({
+  useQuery({
     queryKey: ["graph", job],
-    queryFn: async ({ signal }) =>
-      (await ask<JobGraph>(`/v1/jobs/${job}/graph`, signal)) ?? standIns.graph(job, signal),
+    queryFn: ({ signal }) => client.graph(job, { signal }),
     refetchInterval: later,
   });
 
@@ -154,21 +134,11 @@ export const useMasters = () =>
     refetchInterval: soon,
   });
 
-export interface Events {
-  /** False where this master keeps no timeline. */
-  readonly known: boolean;
-  readonly items: readonly TimelineEvent[];
-  readonly total: number;
-}
-
 export const useEvents = (filter: string) =>
-  useQuery<Events>({
+  useQuery({
     queryKey: ["events", filter],
-    queryFn: async ({ signal }) => {
-      const query = new URLSearchParams({ limit: "500", ...(filter === "" ? {} : { filter }) });
-      const page = await ask<Page<TimelineEvent>>(`/v1/events?${query.toString()}`, signal);
-      return page ? { known: true, ...page } : { known: false, items: [], total: 0 };
-    },
+    queryFn: ({ signal }) =>
+      client.eventList({ limit: 500, ...(filter === "" ? {} : { filter }) }, { signal }),
     refetchInterval: soon,
     placeholderData: keepPreviousData,
   });

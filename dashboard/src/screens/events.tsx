@@ -1,7 +1,7 @@
 // What happened, newest first: a row for each thing that a person wants to know.
 
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import type { TimelineEvent } from "../api/types.ts";
+import type { EventView } from "../../../src/client/index.ts";
 import { toggled, valuesOf } from "../api/filter.ts";
 import { useEvents } from "../api/queries.ts";
 import { useCli } from "../shell/cli.tsx";
@@ -46,7 +46,7 @@ export function Events() {
     <div className="page full">
       <div className="head-line">
         <h1>Events</h1>
-        {events.data?.known ? <span className="dim num">{count(events.data.total)}</span> : null}
+        {events.data ? <span className="dim num">{count(events.data.total)}</span> : null}
       </div>
       <div className="chips" role="group" aria-label="Filter">
         {Object.entries(kinds).map(([name, group]) => (
@@ -63,10 +63,7 @@ export function Events() {
       </div>
       {events.error && !events.data ? <Trouble error={events.error} what="The events" /> : null}
       {!events.data && !events.error ? <Loading what="events" /> : null}
-      {events.data && !events.data.known ? (
-        <Empty why="This master keeps no timeline: its version is older than this page." />
-      ) : null}
-      {events.data?.known && events.data.items.length === 0 ? (
+      {events.data?.items.length === 0 ? (
         <Empty
           why={filter === "" ? "Nothing has happened yet." : "Nothing of this kind has happened."}
         />
@@ -88,14 +85,14 @@ export function Events() {
   );
 }
 
-function linkOf({ job, worker }: TimelineEvent): string | undefined {
+function linkOf({ job, worker }: EventView): string | undefined {
   if (job !== undefined) return `/jobs/${job}`;
   return worker === undefined ? undefined : `/workers/${encodeURIComponent(worker)}`;
 }
 
 const signs = { info: "·", warn: "!", bad: "✕" } as const;
 
-const columns: readonly Column<TimelineEvent>[] = [
+const columns: readonly Column<EventView>[] = [
   {
     id: "at",
     head: "When",
@@ -112,7 +109,7 @@ const columns: readonly Column<TimelineEvent>[] = [
   {
     id: "kind",
     from: 640,
-    head: "What",
+    head: "Kind",
     width: "140px",
     cell: ({ kind, level }) => (
       <span className={`kind level-${level}`}>
@@ -120,7 +117,12 @@ const columns: readonly Column<TimelineEvent>[] = [
       </span>
     ),
   },
-  { id: "text", head: "", width: "minmax(160px, 1fr)", cell: ({ text }) => <Name text={text} /> },
+  {
+    id: "text",
+    head: "What happened",
+    width: "minmax(160px, 1fr)",
+    cell: ({ text }) => <Name text={text} />,
+  },
   {
     id: "of",
     from: 560,

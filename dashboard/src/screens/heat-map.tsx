@@ -1,10 +1,12 @@
 // A tile for each worker: how much of it is in use. Its state is a sign and a border, its load a filling and a number.
 
 import { Link } from "@tanstack/react-router";
-import type { WorkerTile } from "../api/types.ts";
+import type { OverviewView } from "../../../src/client/index.ts";
 import { percent } from "../ui/format.ts";
 import { Command, Empty } from "../ui/parts.tsx";
 import { lookOf } from "../ui/states.tsx";
+
+type WorkerTile = OverviewView["workers"]["items"][number];
 
 /** Beyond this many the tiles are too small for names. */
 const namedMax = 60;

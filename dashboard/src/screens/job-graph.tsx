@@ -1,9 +1,8 @@
 // Which jobs wait for which: columns from left to right, an arrow for each dependency.
 
 import { Link } from "@tanstack/react-router";
-import type { JobView } from "../../../src/client/index.ts";
+import type { JobGraphView, JobView } from "../../../src/client/index.ts";
 import { useGraph } from "../api/queries.ts";
-import type { JobGraph } from "../api/types.ts";
 import { count, percent, shortId } from "../ui/format.ts";
 import { Empty, Loading, Trouble } from "../ui/parts.tsx";
 import { State } from "../ui/states.tsx";
@@ -21,7 +20,7 @@ export function Graph({ job }: { readonly job: JobView }) {
         <Empty why="This job waits for no other, and none is known to wait for it." />
       ) : null}
       {data.nodes.length < 2 ? null : <Drawing graph={data} here={job.id} />}
-      {data.partial === undefined ? null : <p className="note partial">Shows {data.partial}.</p>}
+      {data.partial === null ? null : <p className="note partial">{data.partial}</p>}
     </>
   );
 }
@@ -31,7 +30,7 @@ interface Placed {
   readonly y: number;
 }
 
-function Drawing({ graph, here }: { readonly graph: JobGraph; readonly here: string }) {
+function Drawing({ graph, here }: { readonly graph: JobGraphView; readonly here: string }) {
   const places = placed(graph);
   const width = Math.max(...[...places.values()].map(({ x }) => x)) + boxWidth + 2;
   const height = Math.max(...[...places.values()].map(({ y }) => y)) + boxHeight + 2;
@@ -54,7 +53,7 @@ function Drawing({ graph, here }: { readonly graph: JobGraph; readonly here: str
           })}
         </svg>
         <ul>
-          {graph.nodes.map(({ job, task, state, tasks, done }) => (
+          {graph.nodes.map(({ job, task, state, tasks, ended }) => (
             <li
               key={job}
               className={job === here ? "here" : ""}
@@ -75,7 +74,7 @@ function Drawing({ graph, here }: { readonly graph: JobGraph; readonly here: str
               <span className="line">
                 <State state={state} />
                 <span className="num dim">
-                  {percent(tasks === 0 ? 0 : done / tasks)} of {count(tasks)}
+                  {percent(tasks === 0 ? 0 : ended / tasks)} of {count(tasks)}
                 </span>
               </span>
             </li>
@@ -88,7 +87,7 @@ function Drawing({ graph, here }: { readonly graph: JobGraph; readonly here: str
 }
 
 /** In the column after the last one that it waits for. */
-function placed({ nodes, edges }: JobGraph): Map<string, Placed> {
+function placed({ nodes, edges }: JobGraphView): Map<string, Placed> {
   const column = new Map(nodes.map(({ job }) => [job, 0]));
   for (let round = 0; round < nodes.length; round++) {
     let moved = false;

@@ -50,7 +50,6 @@ function Cells({ grid, job }: { readonly grid: TaskGrid; readonly job: string })
             ? `, ${count(perCell)} in a cell, which shows the worst of them`
             : ", a cell each"}
         </span>
-        {grid.partial === undefined ? null : <span className="partial">shows {grid.partial}</span>}
       </figcaption>
       <div ref={ref} className="canvas-frame">
         <canvas

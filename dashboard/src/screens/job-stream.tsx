@@ -4,9 +4,8 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import type { KeyboardEvent, PointerEvent } from "react";
-import type { JobView } from "../../../src/client/index.ts";
+import type { JobView, StreamView } from "../../../src/client/index.ts";
 import { useTaskStream } from "../api/queries.ts";
-import type { TaskStream } from "../api/types.ts";
 import { useCanvas, useWidth } from "../ui/canvas.ts";
 import type { Canvas } from "../ui/canvas.ts";
 import { duration, plural } from "../ui/format.ts";
@@ -19,14 +18,14 @@ export function Stream({ job, compact }: { readonly job: JobView; readonly compa
   const stream = useTaskStream(job.id, job.ended === null);
   if (stream.error && !stream.data) return <Trouble error={stream.error} what="The task stream" />;
   if (!stream.data) return <Loading what="the task stream" />;
-  if (stream.data.bars.lane.length === 0) {
+  if (stream.data.total === 0) {
     return <Empty why="No attempt has started yet. A task’s page says why it waits." />;
   }
   return <Picture stream={stream.data} job={job.id} isCompact={compact ?? false} />;
 }
 
 interface PictureProps {
-  readonly stream: TaskStream;
+  readonly stream: StreamView;
   readonly job: string;
   readonly isCompact: boolean;
 }
@@ -68,7 +67,7 @@ function useView({ stream, job, isCompact }: PictureProps, width: number) {
       setBrush(undefined);
       if (drawn && drawn.to - drawn.from > msPerPx * 6) return setZoom(drawn);
       const bar = barUnder(event);
-      if (bar === undefined) return;
+      if (bar === undefined || !stream.bars) return;
       const task = String(stream.bars.task[bar]);
       void navigate({ to: "/jobs/$job/$task", params: { job, task } });
     },
@@ -97,10 +96,9 @@ function Picture(props: PictureProps) {
   return (
     <figure className="stream">
       <figcaption>
-        <span>{stream.verdict || summary(stream)}</span>
-        {stream.partial === undefined ? null : (
-          <span className="partial">shows {stream.partial}</span>
-        )}
+        <span>
+          {summary(stream)}: {stream.verdict}
+        </span>
         <span className="grow" />
         {zoom ? (
           <button type="button" onClick={showAll}>
@@ -148,28 +146,23 @@ function zoomedBy(key: string, { from, to }: Range, whole: Range): Range | "whol
   return key === "0" ? "whole" : undefined;
 }
 
-function barText({ bars, lanes }: TaskStream, at: number): string {
+function barText({ bars, lanes }: StreamView, at: number): string {
+  if (!bars) return "";
   const lane = lanes[bars.lane[at] ?? 0];
   const took = (bars.end[at] ?? 0) - (bars.start[at] ?? 0);
-  const state = wordOf(stateName(bars.state[at] ?? "unknown"));
+  const state = wordOf(stateName(bars.state[at] ?? 0));
   const nth = (bars.attempt[at] ?? 1) > 1 ? `, attempt ${bars.attempt[at]}` : "";
   const start = duration(bars.start[at] ?? 0);
   return `task ${bars.task[at]}${nth} · ${state} · ${duration(took)}, from ${start} · ${lane?.worker} slot ${(lane?.slot ?? 0) + 1}`;
 }
 
-function summary({ bars, lanes, from, to }: TaskStream): string {
-  const busy = bars.start.reduce(
-    (total, start, at) => total + ((bars.end[at] ?? start) - start),
-    0,
-  );
-  const idle = 1 - busy / Math.max(1, lanes.length * (to - from));
+function summary({ total, lanes, from, to }: StreamView): string {
   const workers = new Set(lanes.map(({ worker }) => worker)).size;
-  const idleText = `${Math.max(0, Math.round(idle * 100))} % idle`;
-  return `${plural(bars.lane.length, "attempt")} on ${plural(lanes.length, "slot")} of ${plural(workers, "worker")} in ${duration(to - from)}, ${idleText}`;
+  return `${plural(total, "attempt")} on ${plural(workers, "worker")} in ${duration(to - from)}`;
 }
 
-function Legend({ stream }: { readonly stream: TaskStream }) {
-  const states = [...new Set(stream.bars.state.map(stateName))];
+function Legend({ stream }: { readonly stream: StreamView }) {
+  const states = [...new Set((stream.bars ?? stream.cells)?.state.map(stateName))];
   return (
     <ul className="legend">
       {states.map((state) => (

@@ -1,9 +1,8 @@
 // What became of a job, errors first: groups of failures that are alike, each with one to look at.
 
 import { Link } from "@tanstack/react-router";
-import type { JobView } from "../../../src/client/index.ts";
+import type { ErrorGroupsView, JobView } from "../../../src/client/index.ts";
 import { useErrors } from "../api/queries.ts";
-import type { JobErrors } from "../api/types.ts";
 import { count, percent, plural } from "../ui/format.ts";
 import { Ago, Card, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
 import { Stream } from "./job-stream.tsx";
@@ -17,7 +16,7 @@ export function Summary({ job }: { readonly job: JobView }) {
         title="Errors"
         note={
           failed > 0
-            ? `${plural(failed, "task")}, ${percent(failed / Math.max(1, failed + succeeded))} of those that ended`
+            ? `${plural(failed, "task")}, ${percent(failed / Math.max(1, failed + succeeded))} of those that ended; below by attempt`
             : undefined
         }
         wide
@@ -34,7 +33,7 @@ export function Summary({ job }: { readonly job: JobView }) {
   );
 }
 
-function Groups({ job, errors }: { readonly job: string; readonly errors: JobErrors }) {
+function Groups({ job, errors }: { readonly job: string; readonly errors: ErrorGroupsView }) {
   const most = Math.max(...errors.groups.map((group) => group.count), 1);
   return (
     <>
@@ -58,9 +57,7 @@ function Groups({ job, errors }: { readonly job: string; readonly errors: JobErr
           </li>
         ))}
       </ul>
-      {errors.partial === undefined ? null : (
-        <p className="note partial">Counted {errors.partial}.</p>
-      )}
+      {errors.partial === null ? null : <p className="note partial">{errors.partial}</p>}
     </>
   );
 }

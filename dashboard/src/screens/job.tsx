@@ -6,7 +6,7 @@ import { useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
 import { client } from "../api/client.ts";
 import { useJob } from "../api/queries.ts";
-import { etaOf } from "../api/stand-ins.ts";
+import { etaOf } from "../api/eta.ts";
 import { jobTabs } from "../routes.tsx";
 import type { JobTab } from "../routes.tsx";
 import { useCli } from "../shell/cli.tsx";

@@ -6,7 +6,7 @@ import { useCallback, useMemo, useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
 import { termsOf, valuesOf, withValues } from "../api/filter.ts";
 import { useJobs } from "../api/queries.ts";
-import { etaOf } from "../api/stand-ins.ts";
+import { etaOf } from "../api/eta.ts";
 import { useCli } from "../shell/cli.tsx";
 import { count, duration, exactTime, shortId } from "../ui/format.ts";
 import { Ago, Command, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";

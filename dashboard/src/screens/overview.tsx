@@ -3,7 +3,7 @@
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useOverview, useSeries, useStatus } from "../api/queries.ts";
-import type { Attention, ErrorGroup, Overview as View, RunningJob, Series } from "../api/types.ts";
+import type { OverviewView, SeriesView } from "../../../src/client/index.ts";
 import { useCli } from "../shell/cli.tsx";
 import { count, duration, percent, rate, shortId } from "../ui/format.ts";
 import { Card, Command, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
@@ -48,33 +48,30 @@ export function Overview() {
       </div>
       <Card
         title="Workers"
-        note={<Link to="/workers">{count(data.workers.length)} in all</Link>}
+        note={<Link to="/workers">{count(data.workers.total)} in all</Link>}
         wide
       >
-        <HeatMap workers={data.workers} />
+        <HeatMap workers={data.workers.items} />
       </Card>
-      {data.errors.length > 0 ? (
-        <Card title="What fails most" wide>
-          <Errors groups={data.errors} />
+      {data.failing.length > 0 ? (
+        <Card title="Jobs with failures" wide>
+          <Failing jobs={data.failing} />
         </Card>
       ) : null}
     </div>
   );
 }
 
-function Sparks({ view }: { readonly view: View }) {
+function Sparks({ view }: { readonly view: OverviewView }) {
   const [span, setSpan] = useState<"15m" | "24h">("15m");
   const { data } = useSeries(span);
   const series = data ?? nothing;
   const { from, stepMs } = series;
-  const used = sum(view.workers.map((one) => one.used));
-  const total = sum(view.workers.map((one) => one.total));
-  const queued = series.queued.at(-1) ?? 0;
+  const { used, total } = view.cpu;
+  const queued = view.tasks.waiting;
   const failing = view.rates.failed / Math.max(view.rates.failed + view.rates.succeeded, 1e-9);
   const common = { from, stepMs };
-  const cores = (thousandths: number) => (thousandths / (total >= 1_000 ? 1_000 : 1)).toString();
-  const wait =
-    view.oldestWaitMs === null ? undefined : `oldest waits ${duration(view.oldestWaitMs)}`;
+  const wait = queued === 0 ? undefined : `oldest waits ${duration(view.oldestWaitMs)}`;
   return (
     <div className="sparks-frame">
       <div className="spans" role="group" aria-label="Time shown">
@@ -89,7 +86,7 @@ function Sparks({ view }: { readonly view: View }) {
           {...common}
           title="Tasks done"
           value={rate(view.rates.succeeded)}
-          points={series.succeeded}
+          points={series.succeeded.map((n) => n / (stepMs / 1_000))}
           tone="ok"
           format={rate}
         />
@@ -98,7 +95,7 @@ function Sparks({ view }: { readonly view: View }) {
           title="Waiting"
           value={count(queued)}
           {...(wait === undefined ? {} : { note: wait })}
-          points={series.queued}
+          points={series.waiting}
           tone="idle"
           format={count}
         />
@@ -116,7 +113,7 @@ function Sparks({ view }: { readonly view: View }) {
           {...common}
           title="CPU in use"
           value={total === 0 ? "none" : percent(used / total)}
-          note={`${cores(used)} of ${cores(total)}`}
+          note={`${used} of ${total}`}
           points={series.used.map((one, at) => share(one, series.total[at]))}
           tone="run"
           format={percent}
@@ -127,24 +124,23 @@ function Sparks({ view }: { readonly view: View }) {
   );
 }
 
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 const share = (part: number | null, whole: number | null | undefined): number | null =>
   part === null || !whole ? null : part / whole;
-const failedShare = ({ succeeded, failed }: Series): (number | null)[] =>
-  failed.map((one, at) => (one === null ? null : one / Math.max(one + (succeeded[at] ?? 0), 1e-9)));
-const nothing: Series = {
+const failedShare = ({ succeeded, failed }: SeriesView): (number | null)[] =>
+  failed.map((one, at) => one / Math.max(one + (succeeded[at] ?? 0), 1e-9));
+const nothing: SeriesView = {
   stepMs: 10_000,
   from: 0,
   succeeded: [],
   failed: [],
-  queued: [],
-  running: [],
+  waiting: [],
+  assigned: [],
   used: [],
   total: [],
   oldestWaitMs: [],
 };
 
-function Running({ jobs }: { readonly jobs: readonly RunningJob[] }) {
+function Running({ jobs }: { readonly jobs: OverviewView["running"] }) {
   if (jobs.length === 0) {
     return (
       <Empty why="Nothing runs now.">
@@ -179,7 +175,7 @@ function Running({ jobs }: { readonly jobs: readonly RunningJob[] }) {
 const levelSigns = { ok: "✓", warn: "!", bad: "✕" } as const;
 const levelWords = { ok: "fine", warn: "warning", bad: "trouble" } as const;
 
-function AttentionList({ items }: { readonly items: readonly Attention[] }) {
+function AttentionList({ items }: { readonly items: OverviewView["attention"] }) {
   if (items.length === 0) return <Empty why="Nothing: no worker is silent, no master is away." />;
   return (
     <ul className="attention">
@@ -188,24 +184,32 @@ function AttentionList({ items }: { readonly items: readonly Attention[] }) {
           <span className="mark" role="img" aria-label={levelWords[item.level]}>
             {levelSigns[item.level]}
           </span>
-          <a href={item.link}>
-            <b>{item.text}</b>
-            <span>{item.hint}</span>
-          </a>
+          {item.link === null ? (
+            <p>
+              <b>{item.text}</b> <span className="dim">{item.hint}</span>
+            </p>
+          ) : (
+            <Link to={item.link}>
+              <b>{item.text}</b>
+              <span>{item.hint}</span>
+            </Link>
+          )}
         </li>
       ))}
     </ul>
   );
 }
 
-function Errors({ groups }: { readonly groups: readonly ErrorGroup[] }) {
+function Failing({ jobs }: { readonly jobs: OverviewView["failing"] }) {
   return (
-    <ul className="groups">
-      {groups.map((group) => (
-        <li key={group.fingerprint}>
-          <b className="num">{count(group.count)} ×</b>
-          <span className="reason">{group.reason}</span>
-          <code dir="auto">{group.message}</code>
+    <ul className="groups failing">
+      {jobs.map(({ id, task, failed, tasks }) => (
+        <li key={id}>
+          <b className="num">{count(failed)} ✕</b>
+          <span className="dim num">of {count(tasks)}</span>
+          <Link to="/jobs/$job" params={{ job: id }}>
+            <Name text={task} /> <code>{shortId(id)}</code>
+          </Link>
         </li>
       ))}
     </ul>

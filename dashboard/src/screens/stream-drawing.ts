@@ -1,6 +1,7 @@
 // The task stream on canvas: lanes, bars, the axis of time, and which bar is under a pointer.
 
-import type { TaskStream } from "../api/types.ts";
+import type { StreamView } from "../../../src/client/index.ts";
+import { pictureStates } from "../../../src/protocol/picture-states.ts";
 import { themeColour } from "../ui/canvas.ts";
 import type { Canvas } from "../ui/canvas.ts";
 import { duration } from "../ui/format.ts";
@@ -8,18 +9,7 @@ import { lookOf } from "../ui/states.tsx";
 
 export const namesPx = 120;
 export const axisPx = 22;
-const byCode = [
-  "waiting",
-  "ready",
-  "backoff",
-  "assigned",
-  "running",
-  "succeeded",
-  "failed",
-  "cancelled",
-];
-export const stateName = (state: string | number): string =>
-  typeof state === "number" ? (byCode[state] ?? "unknown") : state;
+export const stateName = (state: number): string => pictureStates[state] ?? "unknown";
 
 export interface Range {
   readonly from: number;
@@ -42,12 +32,13 @@ export interface Scale {
 
 export function drawStream(
   canvas: Canvas,
-  stream: TaskStream,
+  stream: StreamView,
   scale: Scale,
   brush: Range | undefined,
 ): void {
   drawLanes(canvas, stream, scale);
   drawBars(canvas, stream, scale);
+  drawCells(canvas, stream, scale);
   drawAxis(canvas, scale);
   if (!brush) return;
   const { from, to } = ordered(brush);
@@ -63,7 +54,7 @@ const xOf = (time: number, { range, left, width }: Scale): number =>
 
 function drawLanes(
   { context, width }: Canvas,
-  { lanes }: TaskStream,
+  { lanes }: StreamView,
   { left, rowPx }: Scale,
 ): void {
   context.font = "11px system-ui, sans-serif";
@@ -90,7 +81,31 @@ function drawLanes(
   }
 }
 
-function drawBars({ context }: Canvas, { bars }: TaskStream, scale: Scale): void {
+/** Where there are too many bars: for each worker and span of time how many ran, and the worst end. */
+function drawCells({ context }: Canvas, { cells }: StreamView, scale: Scale): void {
+  if (!cells) return;
+  const most = new Map<number, number>();
+  for (const [at, lane] of cells.lane.entries()) {
+    most.set(lane, Math.max(most.get(lane) ?? 0, cells.running[at] ?? 0));
+  }
+  const colours = pictureStates.map((state) => themeColour(toneColour(state)));
+  context.save();
+  context.beginPath();
+  context.rect(scale.left, 0, scale.width, 1e6);
+  context.clip();
+  for (const [at, lane] of cells.lane.entries()) {
+    const start = (cells.cell[at] ?? 0) * cells.ms;
+    const [x, end] = [xOf(start, scale), xOf(start + cells.ms, scale)];
+    const high =
+      ((cells.running[at] ?? 0) / Math.max(most.get(lane) ?? 1, 1e-9)) * (scale.rowPx - 1);
+    context.fillStyle = colours[cells.state[at] ?? 0] ?? "";
+    context.fillRect(x, (lane + 1) * scale.rowPx - high, Math.max(1, end - x), high);
+  }
+  context.restore();
+}
+
+function drawBars({ context }: Canvas, { bars }: StreamView, scale: Scale): void {
+  if (!bars) return;
   const { range, rowPx, left, width } = scale;
   const byTone = new Map<string, number[]>();
   for (const [at, state] of bars.state.entries()) {
@@ -148,11 +163,12 @@ function niceStep(least: number): number {
 }
 
 export function barAt(
-  { bars }: TaskStream,
+  { bars }: StreamView,
   lane: number,
   time: number,
   slack: number,
 ): number | undefined {
+  if (!bars) return undefined;
   let best: number | undefined;
   for (let at = 0; at < bars.lane.length; at++) {
     if (bars.lane[at] !== lane) continue;

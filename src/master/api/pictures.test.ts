@@ -6,10 +6,10 @@ import {
   gridSchema,
   jobGraphSchema,
   overviewSchema,
-  pictureStates,
   seriesSchema,
   streamSchema,
 } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
 import { ApiWorld } from "./api-world.fixture.ts";
 
 let world: ApiWorld;

@@ -4,8 +4,9 @@
 import { stateOf } from "../../core/columns.ts";
 import type { Job } from "../../core/state.ts";
 import { taskState, taskStates } from "../../protocol/model.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
-import type { GridView, PictureState } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
+import type { PictureState } from "../../protocol/picture-states.ts";
+import type { GridView } from "../../protocol/picture-views.ts";
 import { noCode } from "../archive/run-picture.ts";
 import type { Master } from "../context.ts";
 import type { ApiContext, Call } from "./handlers.ts";

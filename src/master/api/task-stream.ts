@@ -4,8 +4,9 @@
 import { attemptOf, stateOf, workerOf } from "../../core/columns.ts";
 import type { Job, State } from "../../core/state.ts";
 import { endReason, endReasons, taskState } from "../../protocol/model.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
-import type { PictureState, StreamView } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
+import type { PictureState } from "../../protocol/picture-states.ts";
+import type { StreamView } from "../../protocol/picture-views.ts";
 import type { SpanColumns, Spans } from "../archive/run-picture.ts";
 import type { Master } from "../context.ts";
 import type { ApiContext, Call } from "./handlers.ts";
