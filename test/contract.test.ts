@@ -104,6 +104,7 @@ function callsOf(
     drainWorker: () => client.drainWorker("w1"),
     masters: () => client.masters(),
     stepDown: () => client.stepDown({}),
+    loginCode: () => client.loginCode(),
     overview: () => client.overview(),
     series: () => client.series({ span: "24h" }),
     stream: () => client.stream("4f2a", { bars: 10 }),

@@ -22,14 +22,6 @@ import type {
   WorkerDetailView,
   WorkerView,
 } from "../protocol/views.ts";
-import type {
-  ErrorGroupsView,
-  GridView,
-  JobGraphView,
-  OverviewView,
-  SeriesView,
-  StreamView,
-} from "../protocol/picture-views.ts";
 import { Caller } from "./calls.ts";
 import type { CallOptions } from "./calls.ts";
 import { IdempotencyKeys, newClientId } from "./keys.ts";
@@ -210,13 +202,6 @@ export interface Client extends PictureClient {
   ): Promise<Page<EventView> & { readonly partial?: string }>;
   /** What happens, as it happens; until it is aborted or left. */
   events(options?: EventsOptions & CallOptions): AsyncGenerator<ClusterEvent, void, undefined>;
-  /** Pictures of the cluster and of a job, condensed by the master. */
-  overview(options?: CallOptions): Promise<OverviewView>;
-  series(query?: Partial<Query<"series">>, options?: CallOptions): Promise<SeriesView>;
-  stream(job: string, query?: Partial<Query<"stream">>, options?: CallOptions): Promise<StreamView>;
-  grid(job: string, query?: Partial<Query<"grid">>, options?: CallOptions): Promise<GridView>;
-  errors(job: string, options?: CallOptions): Promise<ErrorGroupsView>;
-  graph(job: string, options?: CallOptions): Promise<JobGraphView>;
   /** A one-time code that opens the dashboard in a browser. */
   loginCode(options?: CallOptions): Promise<LoginCode>;
   workers(query?: Partial<Query<"workers">>, options?: CallOptions): Promise<Page<WorkerView>>;
@@ -348,13 +333,6 @@ function readCalls(ask: Ask) {
     findTasks: (query, options) => ask("findTasks", { query: text(query) }, options),
     queue: (queue, options) => ask("queue", { params: { queue } }, options),
     queues: (query, options) => ask("queues", { query: text(query) }, options),
-    overview: (options) => ask("overview", {}, options),
-    series: (query, options) => ask("series", { query: text(query) }, options),
-    stream: (job, query, options) =>
-      ask("stream", { params: { job }, query: text(query) }, options),
-    grid: (job, query, options) => ask("grid", { params: { job }, query: text(query) }, options),
-    errors: (job, options) => ask("errors", { params: { job } }, options),
-    graph: (job, options) => ask("graph", { params: { job } }, options),
   } satisfies Partial<Client>;
 }
 

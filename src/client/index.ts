@@ -61,11 +61,3 @@ export type {
   WorkerDetailView,
   WorkerView,
 } from "../protocol/views.ts";
-export type {
-  ErrorGroupsView,
-  GridView,
-  JobGraphView,
-  OverviewView,
-  SeriesView,
-  StreamView,
-} from "../protocol/picture-views.ts";
