@@ -51,7 +51,7 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
   "See and steer it:": [
     {
       name: "job",
-      summary: "list, get, cancel, retry jobs",
+      summary: "list, get, cancel, retry, report jobs",
       load: async () => (await import("./commands/job.ts")).defineJob,
     },
     {

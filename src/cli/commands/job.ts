@@ -1,4 +1,4 @@
-// skein job list|get|cancel|retry
+// skein job list|get|cancel|retry|report
 
 import type { Command } from "commander";
 import type { Client, JobView } from "../../client/index.ts";
@@ -22,6 +22,7 @@ import {
   wholeNumber,
 } from "../options.ts";
 import { fields, state, table } from "../render.ts";
+import { defineReport } from "./report.ts";
 import { countsText, doneTasks, failedSteps, hasEnded, lostTasks, nextSteps } from "../views.ts";
 
 const states = ["open", "waiting", "running", "succeeded", "failed", "cancelled"];
@@ -37,6 +38,7 @@ export function defineJob(job: Command, cli: Cli): void {
   defineGet(job.command("get"), cli);
   defineCancel(job.command("cancel"), cli);
   defineRetry(job.command("retry"), cli);
+  defineReport(job.command("report"), cli);
 }
 
 interface ListOptions extends ClusterOptions, FilterOptions {
