@@ -89,6 +89,11 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
       summary: "the cluster in one screen",
       load: async () => (await import("./commands/status.ts")).defineStatus,
     },
+    {
+      name: "doctor",
+      summary: "what commonly goes wrong, and what to do about it",
+      load: async () => (await import("./commands/doctor.ts")).defineDoctor,
+    },
   ],
   "Keep it:": [
     {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { JournalHalt } from "./halt.ts";
 import { appendTrouble, haltOf } from "./sqlite-errors.ts";
-import { checkVersion, sharedFileSystem } from "./sqlite-preflight.ts";
+import { sharedFileSystem } from "../lib/shared-file-systems.ts";
+import { checkVersion } from "./sqlite-preflight.ts";
 
 describe("the version of SQLite", () => {
   it("may be 3.51.3 or later", () => {
