@@ -65,11 +65,18 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
   };
 }
 
-export function oneOf(...words: readonly string[]): (text: string) => string {
-  return (text) => {
+/** A parser that knows its words: completion offers them. */
+export interface WordParser {
+  (text: string): string;
+  readonly words: readonly string[];
+}
+
+export function oneOf(...words: readonly string[]): WordParser {
+  const parse = (text: string) => {
     if (words.includes(text)) return text;
     throw new InvalidArgumentError(`It is one of ${words.join(", ")}.`);
   };
+  return Object.assign(parse, { words });
 }
 
 /** Some of these words, with commas between. */

@@ -114,6 +114,11 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import("./commands/version.ts")).defineVersion,
     },
     {
+      name: "completion",
+      summary: "completion for bash, zsh or fish",
+      load: async () => (await import("./commands/completion.ts")).defineCompletion,
+    },
+    {
       name: "help",
       summary: "help on a command, or on exit-codes, environment",
       load: async () => (await import("./commands/help.ts")).defineHelp,
@@ -186,6 +191,11 @@ async function buildProgram(argv: readonly string[], cli: Cli): Promise<Command>
       command.helpCommand(false);
       if (wanted.has(name)) (await load())(command, cli);
     }
+  }
+  if (wanted.has("__complete")) {
+    const { defineComplete } = await import("./commands/completion.ts");
+    const complete = program.command("__complete", { hidden: true }).helpCommand(false);
+    defineComplete(complete, cli, (words) => buildProgram(words, cli));
   }
   if (wanted.size === 0) {
     program.action(async (options: { readonly version?: boolean }) => {
