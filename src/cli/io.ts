@@ -6,6 +6,8 @@ export interface Sink {
   readonly isTTY: boolean;
   /** Of the terminal; undefined when it is none. */
   readonly columns: number | undefined;
+  /** Lines of the terminal. */
+  readonly rows?: number | undefined;
   /** False when the reader is behind: wait for `drained` before writing much more. */
   write(data: string | Uint8Array): boolean;
   drained(): Promise<void>;
@@ -73,6 +75,9 @@ function sinkOf(stream: NodeJS.WriteStream, signal: AbortSignal): Sink {
     },
     get columns() {
       return stream.isTTY ? stream.columns : undefined;
+    },
+    get rows() {
+      return stream.isTTY ? stream.rows : undefined;
     },
     write: (data) => signal.aborted || stream.write(data),
     drained: async () => {

@@ -90,6 +90,11 @@ const tree: Readonly<Record<string, readonly Entry[]>> = {
       load: async () => (await import("./commands/status.ts")).defineStatus,
     },
     {
+      name: "watch",
+      summary: "the cluster or a job, live",
+      load: async () => (await import("./commands/watch.ts")).defineWatch,
+    },
+    {
       name: "doctor",
       summary: "what commonly goes wrong, and what to do about it",
       load: async () => (await import("./commands/doctor.ts")).defineDoctor,

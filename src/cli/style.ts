@@ -29,6 +29,8 @@ export interface Symbols {
   readonly arrow: string;
   readonly barFull: string;
   readonly barEmpty: string;
+  /** From low to high. */
+  readonly ramp: string;
 }
 
 const unicode: Symbols = {
@@ -40,6 +42,7 @@ const unicode: Symbols = {
   arrow: "→",
   barFull: "█",
   barEmpty: "░",
+  ramp: "▁▂▃▄▅▆▇█",
 };
 
 const ascii: Symbols = {
@@ -51,6 +54,7 @@ const ascii: Symbols = {
   arrow: "->",
   barFull: "#",
   barEmpty: ".",
+  ramp: "_.-:=+*#",
 };
 
 export function styleFor(sink: Sink, env: Io["env"], flags: StyleFlags): Style {
