@@ -1,7 +1,7 @@
 // For tests: a job of which everything is known, small or large.
 
 import type { StreamView } from "../../client/index.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
 import { counts, fakeJob } from "../fakes.fixture.ts";
 import type { Facts } from "./facts.ts";
 

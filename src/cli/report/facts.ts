@@ -1,8 +1,8 @@
 // What a report tells: asked of the cluster once, and what follows from it by counting.
 
 import type { Client, ErrorGroupsView, GridView, JobView, StreamView } from "../../client/index.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
-import type { PictureState } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
+import type { PictureState } from "../../protocol/picture-states.ts";
 import { count, plural } from "../format.ts";
 
 export interface Facts {

@@ -1,7 +1,7 @@
 // The grid of a job as SVG: a cell per task, or per run of tasks, in their order.
 
 import type { GridView } from "../../client/index.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
 import { stateName } from "./facts.ts";
 import { markup } from "./html.ts";
 import { tenth } from "./stream-picture.ts";

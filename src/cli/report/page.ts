@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { ErrorGroupsView, JobView } from "../../client/index.ts";
 import { version } from "../../lib/version.ts";
-import { pictureStates } from "../../protocol/picture-views.ts";
+import { pictureStates } from "../../protocol/picture-states.ts";
 import { between, count, duration, plural, shortId } from "../format.ts";
 import { attemptsOf, percentile, slowest, verdictOf, workerShares } from "./facts.ts";
 import type { Facts } from "./facts.ts";
