@@ -189,7 +189,8 @@ async function createMaster(
   opening.defer(() => wired.absences.stop());
   opening.defer(() => wired.series.stop());
   opening.defer(() => wired.peers.stop("this master stops"));
-  const clears = { loop: wired.loop, archive, payloads, logs: kept.logStore };
+  const { loop, copies } = wired;
+  const clears = { loop, archive, payloads, copies, logs: kept.logStore };
   const retention = new Retention({ ...clears, clock: systemClock, log });
   opening.defer(() => retention.stop());
   opening.defer(() => wired.sessions.stop());

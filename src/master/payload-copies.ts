@@ -28,6 +28,8 @@ export class PayloadCopies {
   readonly #options: PayloadCopiesOptions;
   readonly #spread: PayloadSpread;
   readonly #pull: PayloadPull;
+  /** When somebody who may be about to name it asked for it last. */
+  readonly #wanted = new Map<string, number>();
   #cancelLook: CancelTimer;
   #missing = 0;
 
@@ -51,7 +53,8 @@ export class PayloadCopies {
    * to be on min(2, live masters). What nobody has stays missing, for the decision to find. Rejects with `stalled`.
    */
   async secure(hashes: readonly string[]): Promise<void> {
-    const { payloads } = this.#options;
+    const { payloads, clock } = this.#options;
+    for (const hash of hashes) this.#wanted.set(hash, clock.now());
     const missing = hashes.filter((hash) => !payloads.has(hash));
     if (missing.length > 0) await Promise.all(missing.map((hash) => this.#pull.pull(hash)));
     await this.#spread.spread(hashes.filter((hash) => payloads.has(hash)));
@@ -84,8 +87,18 @@ export class PayloadCopies {
 
   /** Its size, once it is here. */
   async size(hash: string): Promise<number | undefined> {
+    this.#wanted.set(hash, this.#options.clock.now());
     await this.#pull.pull(hash);
     return this.#options.payloads.size(hash);
+  }
+
+  /** Whether somebody has asked for it since: a result may wait long for the entry that names it. */
+  wantedSince(hash: string, at: number): boolean {
+    return (this.#wanted.get(hash) ?? -Infinity) >= at;
+  }
+
+  forgetWanted(before: number): void {
+    for (const [hash, at] of this.#wanted) if (at < before) this.#wanted.delete(hash);
   }
 
   /** `PeersPorts.fetch`. */

@@ -9,18 +9,20 @@ import type { Archive } from "./archive/archive.ts";
 import { ask, look } from "./context.ts";
 import type { LogStore } from "./logs/log-store.ts";
 import type { Loop } from "./loop.ts";
+import type { PayloadCopies } from "./payload-copies.ts";
 
 export interface RetentionOptions {
   readonly loop: Loop;
   readonly archive: Archive;
-  readonly payloads: PayloadStore;
+  readonly payloads: Pick<PayloadStore, "hashes">;
+  readonly copies: Pick<PayloadCopies, "wantedSince" | "forgetWanted">;
   readonly logs: Pick<LogStore, "prune">;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 const everyMs = 10 * 60_000;
-/** An upload that nobody has named for so long is an orphan. */
+/** An upload that nobody has named for so long, nor asked for to name it, is an orphan. */
 const orphanMs = 60 * 60_000;
 
 export class Retention {
@@ -59,10 +61,11 @@ export class Retention {
     if (pruned.jobs > 0) log.info("the archive forgot old jobs", { ...pruned });
     await logs.prune();
     if (loop.leads) await this.#freeOrphans();
+    this.#options.copies.forgetWanted(clock.now() - orphanMs);
   }
 
   async #freeOrphans(): Promise<void> {
-    const { payloads, clock, loop } = this.#options;
+    const { payloads, clock, copies, loop } = this.#options;
     const stored = [...payloads.hashes()];
     const unnamed = await look({ loop }, (state) =>
       stored.filter((hash) => !state.payloads.has(hash)),
@@ -72,7 +75,8 @@ export class Retention {
     const still = new Set(unnamed);
     for (const hash of this.#orphans.keys()) if (!still.has(hash)) this.#orphans.delete(hash);
     for (const hash of unnamed) {
-      const since = this.#orphans.get(hash) ?? now;
+      const wanted = copies.wantedSince(hash, now - orphanMs);
+      const since = wanted ? now : (this.#orphans.get(hash) ?? now);
       this.#orphans.set(hash, since);
       if (now - since >= orphanMs) due.push(hash);
     }
