@@ -85,7 +85,8 @@ function refuse(wire: Wire<MasterMessage, WorkerMessage>, error: unknown, log: L
 function storedBy(message: WorkerMessage): readonly string[] {
   if (message.kind !== "report" && message.kind !== "register") return [];
   const reports = message.kind === "report" ? [message] : message.reports;
-  return reports.flatMap(({ blocks }) => blocks.flatMap(({ bytes }) => storedHashes(bytes)));
+  const blocks = reports.flatMap((report) => report.blocks);
+  return blocks.flatMap(({ bytes, payloads = [] }) => [...storedHashes(bytes), ...payloads]);
 }
 
 function weight(message: MasterMessage): number {

@@ -8,7 +8,7 @@
 //       long are cut.
 
 import type { Incarnation, WorkerId } from "../protocol/ids.ts";
-import { namePattern } from "../protocol/ids.ts";
+import { hashPattern, namePattern } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import type { WorkerMessage } from "../protocol/messages.ts";
 import { endReasons } from "../protocol/model.ts";
@@ -135,6 +135,12 @@ function checkReport(report: Fields): void {
 /** E3. */
 function checkBlock(block: Fields): void {
   whole(block, "job");
+  if (block["payloads"] !== undefined) {
+    for (const hash of list(block, "payloads")) {
+      if (typeof hash !== "string" || !hashPattern.test(hash))
+        throw wrong("payloads", hash, "a hash");
+    }
+  }
   const { bytes } = block;
   if (!(bytes instanceof Uint8Array)) throw wrong("a block's bytes", bytes, "bytes");
   try {

@@ -63,6 +63,8 @@ export interface OutcomeBlock {
   readonly job: JobNumber;
   /** See outcome-block.ts. */
   readonly bytes: Uint8Array;
+  /** Stored payloads that its values name inside: a command's outputs, which nobody else finds (K2). */
+  readonly payloads?: readonly string[];
 }
 
 /** Hints that nobody journals: lost ones do no harm. */

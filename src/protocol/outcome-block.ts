@@ -23,6 +23,8 @@ export interface OutcomeItem {
   readonly micros: number;
   readonly logBytes: number;
   readonly value: Uint8Array;
+  /** Stored payloads that the value names inside; not in the block's bytes. Only the worker knows. */
+  readonly payloads?: readonly string[];
 }
 
 export interface OutcomeColumns {

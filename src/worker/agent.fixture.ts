@@ -19,6 +19,7 @@ import type { Executor, SlotAttempt, SlotHandlers } from "./executor.ts";
 import type { ReusableSlot } from "./lane.ts";
 import type { ResolveInput } from "./lanes.ts";
 import type { Spool } from "./reports.ts";
+import type { ResultKeeper } from "./results.ts";
 
 interface Queued extends SlotAttempt {
   cancelCode?: number;
@@ -86,6 +87,12 @@ export class FakeSlot implements ReusableSlot {
     if (items.length > 0) this.#handlers.onOutcomes(items);
   }
 
+  /** Ends what runs in just this way. */
+  end(item: OutcomeItem): void {
+    this.running = undefined;
+    this.#handlers.onOutcomes([item]);
+  }
+
   progress(percent: number): void {
     if (!this.running) return;
     this.#handlers.onProgress(this.running.task, this.running.attempt, percent);
@@ -135,6 +142,50 @@ export class FakeSlot implements ReusableSlot {
   }
 }
 
+/** What the leader has is what the test says; it is asked at once and answers when told to. */
+export class FakeResults implements ResultKeeper {
+  bytes = 0;
+  session: number | undefined;
+  readonly had = new Set<string>();
+  readonly forgotten: string[] = [];
+  /** Asked for on this session, in order. */
+  asked: string[] = [];
+  #waiting: { hashes: readonly string[]; done: () => void }[] = [];
+
+  begin(session: number): void {
+    this.end();
+    this.session = session;
+  }
+
+  end(): void {
+    this.session = undefined;
+    this.had.clear();
+    this.asked = [];
+    this.#waiting = [];
+  }
+
+  areHad(hashes: readonly string[]): boolean {
+    return hashes.every((hash) => this.had.has(hash));
+  }
+
+  bring(hashes: readonly string[], done: () => void): void {
+    this.asked.push(...hashes);
+    this.#waiting.push({ hashes, done });
+  }
+
+  forget(hashes: readonly string[]): void {
+    this.forgotten.push(...hashes);
+  }
+
+  /** The leader of this session has it now. */
+  brought(hash: string): void {
+    this.had.add(hash);
+    const ready = this.#waiting.filter(({ hashes }) => this.areHad(hashes));
+    this.#waiting = this.#waiting.filter((one) => !ready.includes(one));
+    for (const { done } of ready) done();
+  }
+}
+
 export interface WorldOptions {
   readonly amounts?: Amounts;
   readonly slotsMax?: number;
@@ -160,6 +211,7 @@ export class World {
       this.spoolRecorded = n;
     },
   };
+  readonly results = new FakeResults();
   exit: string | undefined;
   readonly agent: Agent;
 
@@ -175,6 +227,7 @@ export class World {
       clock: this.clock,
       executor,
       spool: this.spool,
+      results: this.results,
       resolveInput: options.resolveInput ?? (() => () => {}),
       log: silentLog,
       send: (session, messages) => {

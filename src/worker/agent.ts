@@ -1,8 +1,8 @@
 // The worker's brain: a synchronous state machine that listens to masters and drives slots.
 //
 // Owns: terms, which session is listened to, registration, orders, when to pump. Does not own:
-// sockets (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts), leaving
-// (leaving.ts). It has no promises and no clock of its own, so that the simulator runs this very
+// sockets (session.ts), which slot runs what (lanes.ts), numbered reports (reports.ts), when they go
+// (outbox.ts), leaving (leaving.ts). It has no promises and no clock of its own, so that the simulator runs this very
 // code.
 //
 //   B1. Orders are taken from one session only: that of the leader with the highest term seen, and
@@ -21,7 +21,6 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { JobId, JobNumber } from "../protocol/ids.ts";
-import { limits } from "../protocol/limits.ts";
 import type {
   AttemptRange,
   MasterDrain,
@@ -31,6 +30,7 @@ import type {
   StartRange,
   WorkerLoad,
   WorkerMessage,
+  WorkerRegister,
   WorkerReport,
 } from "../protocol/messages.ts";
 import { endReasons, type WorkerInfo } from "../protocol/model.ts";
@@ -41,17 +41,18 @@ import { type Job, Jobs } from "./jobs.ts";
 import { Lanes, type ResolveInput } from "./lanes.ts";
 import { Leaving } from "./leaving.ts";
 import { OrderQueue } from "./orders.ts";
+import { Outbox } from "./outbox.ts";
 import { ProgressHints } from "./progress.ts";
 import { RangeList } from "./ranges.ts";
-import { reportBytes, Reports, type Spool } from "./reports.ts";
-
-/** One connection to one master; a new connection has a new, higher number. */
-export type SessionNumber = number;
+import { Reports, type Spool } from "./reports.ts";
+import type { ResultKeeper } from "./results.ts";
+import type { SessionNumber } from "./session.ts";
 
 export interface AgentPorts {
   readonly clock: Clock;
   readonly executor: Executor;
   readonly spool: Spool;
+  readonly results: ResultKeeper;
   readonly resolveInput: ResolveInput;
   readonly log: Log;
   readonly send: (session: SessionNumber, messages: readonly WorkerMessage[]) => void;
@@ -73,8 +74,6 @@ export interface AgentOptions {
   readonly predecessor: readonly WorkerReport[];
 }
 
-/** Reports inside a registration; the rest follows in frames of their own. */
-const registerBytesMax = limits.frameBytesMax / 2;
 export class Agent {
   readonly #ports: AgentPorts;
   readonly #info: WorkerInfo;
@@ -83,6 +82,7 @@ export class Agent {
   readonly #room: Room;
   readonly #lanes: Lanes;
   readonly #reports: Reports;
+  readonly #outbox: Outbox;
   readonly #hints: ProgressHints;
   #term = 0;
   #leader: SessionNumber | undefined;
@@ -127,6 +127,7 @@ export class Agent {
         held: this.held,
         pending: this.#reports.pending,
         unrecorded: this.#reports.unrecorded,
+        keepsResults: this.#reports.namesPayloads,
         hasLeader: this.#leader !== undefined,
       }),
       giveBack: (on) => this.#giveBack(on),
@@ -140,6 +141,14 @@ export class Agent {
         if (this.#leader !== undefined) ports.send(this.#leader, [message]);
       },
     );
+    this.#outbox = new Outbox({
+      clock,
+      reports: this.#reports,
+      results: ports.results,
+      send: ports.send,
+      compose: (inside, behind) => this.#registration(inside, behind),
+      registered: () => this.#hints.begin(),
+    });
   }
 
   /** Whether an attempt is here and has not ended; it may wait for its turn, or for a slot that starts. */
@@ -160,6 +169,7 @@ export class Agent {
   closed(session: SessionNumber): void {
     if (session !== this.#leader) return;
     this.#leader = undefined;
+    this.#outbox.end();
     this.#hints.end();
     this.#leaving.check();
   }
@@ -215,41 +225,27 @@ export class Agent {
     // registration names stays true until the new leader's answer.
     this.#leader = session;
     this.#term = term;
-    this.#register(session);
-    this.#hints.begin();
+    this.#hints.end();
+    this.#outbox.begin(session);
   }
 
-  #register(session: SessionNumber): void {
-    this.#reports.flush();
+  #registration(inside: readonly WorkerReport[], behind: readonly number[]): WorkerRegister {
     const held = new RangeList();
     const started = new RangeList();
     this.#orders.ranges(held);
     this.#lanes.ranges(held, started);
-    const inside: WorkerReport[] = [];
-    const behind: WorkerReport[] = [];
-    let bytes = 0;
-    for (const report of this.#reports.all()) {
-      bytes += reportBytes(report);
-      if (bytes <= registerBytesMax || inside.length === 0) inside.push(report);
-      else {
-        behind.push(report);
-        // Named as held, or the leader would send them again; their ends follow at once.
-        this.#reports.endsOf(report.n, held);
-      }
-    }
-    this.#ports.send(session, [
-      {
-        kind: "register",
-        term: this.#term,
-        info: this.#info,
-        held: held.take(),
-        started: started.take(),
-        recorded: this.#reports.recordedMax,
-        reports: inside,
-        ...(this.#leaving.own ? { leaving: this.#leaving.own } : {}),
-      },
-      ...behind,
-    ]);
+    // Named as held, or the leader would send them again; their ends follow.
+    for (const n of behind) this.#reports.endsOf(n, held);
+    return {
+      kind: "register",
+      term: this.#term,
+      info: this.#info,
+      held: held.take(),
+      started: started.take(),
+      recorded: this.#reports.recordedMax,
+      reports: inside,
+      ...(this.#leaving.own ? { leaving: this.#leaving.own } : {}),
+    };
   }
 
   // ── orders ─────────────────────────────────────────────────────────────────────────────
@@ -361,11 +357,13 @@ export class Agent {
 
   #recorded(n: number): void {
     const touched = new Set<JobNumber>();
-    this.#reports.recorded(n, (job, attempt, task) => {
+    const hashes = this.#reports.recorded(n, (job, attempt, task) => {
       this.#jobs.known(job).delete(attempt, task);
       touched.add(job);
     });
     for (const job of touched) this.#jobs.settle(job);
+    this.#ports.results.forget(hashes);
+    this.#outbox.flush();
   }
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────
@@ -382,8 +380,8 @@ export class Agent {
   /** Before the report of what it gives back: decided later, that would be sent here again. */
   #sayLeaving(): void {
     const { own } = this.#leaving;
-    if (own && this.#leader !== undefined)
-      this.#ports.send(this.#leader, [{ kind: "leaving", ...own }]);
+    const session = this.#outbox.registered; // else the registration says it
+    if (own && session !== undefined) this.#ports.send(session, [{ kind: "leaving", ...own }]);
   }
 
   /** Ends everything soon: what runs is killed, reported as drained, and starts elsewhere. */
@@ -435,7 +433,7 @@ export class Agent {
   // ── turns ──────────────────────────────────────────────────────────────────────────────
 
   #pump(): void {
-    if (!this.#leaving.draining && !this.#reports.full) this.#lanes.pump();
+    if (!this.#leaving.draining && !this.#outbox.full) this.#lanes.pump();
   }
 
   /**
@@ -450,18 +448,15 @@ export class Agent {
       this.#turning = false;
       if (this.#ended) return;
       this.#pump();
-      const reports = this.#reports.flush();
-      if (this.#leader !== undefined && reports.length > 0) {
-        this.#ports.send(this.#leader, reports);
-      }
+      this.#reports.flush();
+      this.#outbox.flush();
       this.#leaving.check();
     });
   }
 
   #load(): WorkerLoad {
     const { slots, busy } = this.#lanes.slots;
-    const spoolBytes = this.#reports.bytes;
-    return { slots, slotsBusy: busy, spoolBytes, ...this.#ports.machine() };
+    return { slots, slotsBusy: busy, spoolBytes: this.#outbox.bytes, ...this.#ports.machine() };
   }
 
   // ── for tests, the simulator and the status of a worker ────────────────────────────────

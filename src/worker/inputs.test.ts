@@ -10,7 +10,6 @@ import { jobOf } from "./agent.fixture.ts";
 import { Inputs, spliced } from "./inputs.ts";
 import type { ResolvedInput } from "./lanes.ts";
 import { MasterHttp } from "./master-http.ts";
-import { storeResult } from "./upload.ts";
 
 let master: FakeMaster;
 let http: MasterHttp;
@@ -158,31 +157,4 @@ test("a half written bundle of an earlier run is fetched again", async () => {
   await writeFile(join(folder, `${hash}.mjs`), "export const wh");
   const bundles = new Bundles({ folder, http, signal: new AbortController().signal });
   expect(await readFile(await bundles.path(hash), "utf8")).toBe(text);
-});
-
-test("a result is stored by its hash, from a file, once a leader takes it", async () => {
-  const text = "x".repeat(200_000);
-  const file = join(folder, "result");
-  await writeFile(file, text);
-  const bodies: string[] = [];
-  master.http = (request, response) => {
-    let body = "";
-    request.setEncoding("utf8");
-    request.on("data", (chunk: string) => void (body += chunk));
-    request.on("end", () => {
-      bodies.push(body);
-      response.writeHead(bodies.length === 1 ? 503 : 201).end("{}");
-    });
-  };
-  const stored = await storeResult(http, { file }, new AbortController().signal);
-  expect(stored).toEqual({ hash: hashOf(text), size: text.length });
-  expect(bodies).toEqual([text, text]);
-});
-
-test("a result that the cluster will not take is too large", async () => {
-  serve({ [`/v1/payloads/${hashOf("x")}`]: 413 });
-  const bytes = new TextEncoder().encode("x");
-  await expect(storeResult(http, { bytes }, new AbortController().signal)).rejects.toMatchObject({
-    code: "too_large",
-  });
 });

@@ -13,6 +13,8 @@ export interface Leftovers {
   readonly pending: boolean;
   /** Reports that no leader has recorded. */
   readonly unrecorded: number;
+  /** Among these are some whose stored results may be nowhere else (A1). */
+  readonly keepsResults: boolean;
   readonly hasLeader: boolean;
 }
 
@@ -89,10 +91,22 @@ export class Leaving {
     this.#waiting ??= this.#o.clock.after(leaveMs, () => {
       this.#waiting = undefined;
       if (!this.#done) return;
-      // A leader that is there will record them; without one the spool keeps them.
-      if (!this.#o.leftovers().hasLeader || ++this.#waits >= waitsMax) this.end();
-      else this.check();
+      if (this.#mayWait) this.check();
+      else this.end();
     });
+  }
+
+  /** A leader that is there will record them; without one the spool keeps them. */
+  get #mayWait(): boolean {
+    const { hasLeader, keepsResults } = this.#o.leftovers();
+    // A machine that is taken away would take them along, and the work would be done again: they are waited
+    // for like what runs, to the drain's own deadline.
+    if (keepsResults && this.#isInTime) return true;
+    return hasLeader && ++this.#waits < waitsMax;
+  }
+
+  get #isInTime(): boolean {
+    return this.#deadline === undefined || this.#o.clock.now() < this.#until;
   }
 
   get #done(): boolean {

@@ -5,7 +5,7 @@
 
 import { delay } from "../lib/abort.ts";
 import type { LogChunk, LogRequest, LogStop } from "../protocol/messages.ts";
-import type { SessionNumber } from "./agent.ts";
+import type { SessionNumber } from "./session.ts";
 import type { SlotExecutor } from "./slots/executor.ts";
 import type { LogPart } from "./slots/log-reader.ts";
 

@@ -24,7 +24,7 @@ export interface MasterHttpOptions {
 }
 
 export interface MasterRequest {
-  readonly method: "GET" | "PUT" | "POST";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST";
   readonly path: string;
   readonly signal?: AbortSignal | undefined;
   readonly contentType?: string;

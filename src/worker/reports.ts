@@ -11,7 +11,7 @@ import type { Clock, CancelTimer } from "../lib/clock.ts";
 import type { JobNumber } from "../protocol/ids.ts";
 import { limits } from "../protocol/limits.ts";
 import type { AttemptRange, OutcomeBlock, WorkerReport } from "../protocol/messages.ts";
-import { encodeOutcomes, type OutcomeItem } from "../protocol/outcome-block.ts";
+import { encodeOutcomes, type OutcomeItem, storedHashes } from "../protocol/outcome-block.ts";
 import { RangeList } from "./ranges.ts";
 
 /** Where reports lie that no leader has taken (W6). Calls return at once; the disk follows. */
@@ -28,6 +28,9 @@ const blockBytesMax = limits.partBytesMax;
 const reportBytesMax = limits.batchBytesMax / 2;
 const spoolAfterMs = 1_000;
 
+/** A report that is not recorded. */
+export type Unrecorded = Pick<Kept, "report" | "hashes" | "inherited">;
+
 /** An attempt that is recorded, and so may be forgotten. */
 export type Forget = (job: JobNumber, attempt: number, task: number) => void;
 
@@ -37,6 +40,9 @@ interface Kept {
   readonly madeAt: number;
   /** What `forget` is told; empty for reports of an earlier incarnation. */
   readonly ends: readonly BlockEnds[];
+  /** Stored payloads that it names, each as often as it does. */
+  readonly hashes: readonly string[];
+  readonly inherited: boolean;
   spooled: boolean;
 }
 
@@ -64,8 +70,7 @@ export class Reports {
   constructor(clock: Clock, spool: Spool, predecessor: readonly WorkerReport[]) {
     this.#clock = clock;
     this.#spool = spool;
-    for (const { blocks, returned } of predecessor) this.#keep(blocks, returned, []);
-    for (const kept of this.#kept) kept.spooled = true;
+    for (const { blocks, returned } of predecessor) this.#keep(blocks, returned, [], true);
   }
 
   ended(job: JobNumber, items: readonly OutcomeItem[]): void {
@@ -105,32 +110,41 @@ export class Reports {
     return this.#kept.length;
   }
 
+  /** Whether stored payloads are named by what is not recorded. */
+  get namesPayloads(): boolean {
+    return this.#kept.some(({ hashes }) => hashes.length > 0);
+  }
+
   /** Makes numbered reports of what has ended since the last call. */
-  flush(): WorkerReport[] {
-    if (!this.pending) return [];
-    const made = this.#kept.length;
+  flush(): void {
+    if (!this.pending) return;
     let drafts: Draft[] = [];
     let bytes = 0;
     for (const [job, items] of this.#pending) {
       for (const draft of blocksOf(job, items)) {
-        if (drafts.length > 0 && bytes + draft.block.bytes.length > reportBytesMax) {
+        const size = blockBytes(draft.block);
+        if (drafts.length > 0 && bytes + size > reportBytesMax) {
           this.#keepDrafts(drafts, []);
           drafts = [];
           bytes = 0;
         }
         drafts.push(draft);
-        bytes += draft.block.bytes.length;
+        bytes += size;
       }
     }
     this.#pending.clear();
     this.#keepDrafts(drafts, this.#returned.take());
     this.#watch();
-    return this.#kept.slice(made).map((kept) => kept.report);
   }
 
   /** All reports that are not recorded, in order. */
   all(): WorkerReport[] {
     return this.#kept.map((kept) => kept.report);
+  }
+
+  /** Those behind number `n`, in order, with the stored payloads that they name. */
+  after(n: number): readonly Unrecorded[] {
+    return this.#kept.slice(Math.max(0, n - this.recordedMax));
   }
 
   /** The attempts of a report, as a registration lists those that follow behind it. */
@@ -143,20 +157,24 @@ export class Reports {
 
   /**
    * A leader has recorded reports up to `n`, cumulatively; late and repeated words change nothing.
+   * Returns the stored payloads that those named.
    */
-  recorded(n: number, forget: Forget): void {
+  recorded(n: number, forget: Forget): string[] {
+    const hashes: string[] = [];
     let count = 0;
     for (const kept of this.#kept) {
       if (kept.report.n > n) break;
       count++;
       this.#bytes -= kept.bytes;
+      hashes.push(...kept.hashes);
       for (const { job, tasks, attempts } of kept.ends) {
         for (let i = 0; i < tasks.length; i++) forget(job, attempts[i] ?? 0, tasks[i] ?? 0);
       }
     }
-    if (count === 0) return;
+    if (count === 0) return hashes;
     this.#kept = this.#kept.slice(count);
     this.#spool.recorded(n);
+    return hashes;
   }
 
   /** Writes down everything that is not on disk yet: the worker is about to end. */
@@ -182,11 +200,14 @@ export class Reports {
     blocks: readonly OutcomeBlock[],
     returned: readonly AttemptRange[],
     ends: readonly BlockEnds[],
+    inherited = false,
   ): void {
     const report: WorkerReport = { kind: "report", n: ++this.#n, blocks, returned };
     const bytes = reportBytes(report);
     this.#bytes += bytes;
-    this.#kept.push({ report, bytes, madeAt: this.#clock.now(), ends, spooled: false });
+    const hashes = hashesIn(report);
+    const madeAt = this.#clock.now();
+    this.#kept.push({ report, bytes, madeAt, ends, hashes, inherited, spooled: inherited });
   }
 
   #watch(): void {
@@ -210,8 +231,17 @@ export class Reports {
 /** About what a report takes in a frame and on disk. */
 export function reportBytes(report: WorkerReport): number {
   let bytes = 64 + report.returned.length * 24;
-  for (const block of report.blocks) bytes += 24 + block.bytes.length;
+  for (const block of report.blocks) bytes += blockBytes(block);
   return bytes;
+}
+
+function blockBytes({ bytes, payloads = [] }: OutcomeBlock): number {
+  return 24 + bytes.length + 66 * payloads.length;
+}
+
+/** Stored payloads that a report names, each as often as it does. */
+export function hashesIn({ blocks }: WorkerReport): string[] {
+  return blocks.flatMap(({ bytes, payloads = [] }) => [...storedHashes(bytes), ...payloads]);
 }
 
 function* blocksOf(job: JobNumber, items: readonly OutcomeItem[]): Generator<Draft> {
@@ -222,8 +252,9 @@ function* blocksOf(job: JobNumber, items: readonly OutcomeItem[]): Generator<Dra
     const full = i - from >= limits.blockTasksMax || bytes + size > blockBytesMax;
     if (i > from && (full || i === items.length)) {
       const part = items.slice(from, i);
+      const payloads = part.flatMap((item) => item.payloads ?? []);
       yield {
-        block: { job, bytes: encodeOutcomes(part) },
+        block: { job, bytes: encodeOutcomes(part), ...(payloads.length > 0 && { payloads }) },
         ends: {
           job,
           tasks: part.map((item) => item.task),

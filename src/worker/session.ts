@@ -25,6 +25,9 @@ import {
 import { sessionPath } from "../protocol/routes.ts";
 import { decodeFrame, encodeFrame, FrameError, messageBytes } from "./frames.ts";
 
+/** One connection to one master; a new connection has a new, higher number. */
+export type SessionNumber = number;
+
 export type ConnectionOutcome =
   /** The master will not have this worker; dialling again with the same words is of no use. */
   | { readonly kind: "refused"; readonly code: string; readonly message: string }

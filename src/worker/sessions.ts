@@ -9,8 +9,12 @@ import { backoffMs } from "../lib/backoff.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Log } from "../lib/log.ts";
 import type { MasterMessage, MasterWelcome, WorkerMessage } from "../protocol/messages.ts";
-import type { SessionNumber } from "./agent.ts";
-import { Connection, type ConnectionOutcome, type WorkerIdentity } from "./session.ts";
+import {
+  Connection,
+  type ConnectionOutcome,
+  type SessionNumber,
+  type WorkerIdentity,
+} from "./session.ts";
 
 export interface SessionsOptions {
   /** http://host:port */

@@ -1,5 +1,5 @@
-// Results too large to travel inline go to the masters' payload store before the outcome that names
-// them (A1). The slot's file stays until this resolves.
+// Results too large to travel inline go to the leader's payload store before the outcome that names them
+// (A1): what is asked and said for one of them. When, and until when the bytes are kept: results.ts.
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -15,18 +15,35 @@ export interface StoredResult {
   readonly size: number;
 }
 
-/** Stores bytes by their hash; waits for a leader as long as it takes. Rejects with `too_large`. */
-export async function storeResult(
-  http: MasterHttp,
-  source: ResultSource,
-  signal: AbortSignal,
-): Promise<StoredResult> {
+/** Hash and size of what is to be stored. Rejects with `too_large`. */
+export async function identify(source: ResultSource): Promise<StoredResult> {
   const size = "file" in source ? (await stat(source.file)).size : source.bytes.length;
   if (size > limits.payloadBytesMax) {
     const message = `A result of ${size} bytes is larger than ${limits.payloadBytesMax}`;
     throw new SkeinError("too_large", message);
   }
-  const hash = await hashOf(source);
+  return { hash: await hashOf(source), size };
+}
+
+/** Whether the leader has it; waits for one for as long as it takes. */
+export async function isStored(
+  http: MasterHttp,
+  hash: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const path = `/v1/payloads/${hash}`;
+  const request = { method: "HEAD", path, signal, leaderOnly: true } as const;
+  const answer = await http.request(request, (body) => body.dump());
+  return answer.kind === "ok";
+}
+
+/** Stores bytes by their hash; waits for a leader as long as it takes. Rejects when refused for good. */
+export async function upload(
+  http: MasterHttp,
+  { hash, size }: StoredResult,
+  source: ResultSource,
+  signal: AbortSignal,
+): Promise<void> {
   const answer = await http.request(
     {
       method: "PUT",
@@ -39,7 +56,7 @@ export async function storeResult(
     },
     (body) => body.dump(),
   );
-  if (answer.kind === "ok") return { hash, size };
+  if (answer.kind === "ok") return;
   const code = answer.kind === "refused" && answer.status === 413 ? "too_large" : "payload_differs";
   throw new SkeinError(code, `A result could not be stored: ${answer.message}`);
 }

@@ -12,7 +12,7 @@ import { networkId } from "../lib/network-id.ts";
 import { errorKinds, isErrorCode } from "../protocol/errors.ts";
 import { protocolVersion, type MasterMessage } from "../protocol/messages.ts";
 import type { Amounts, Labels, WorkerInfo } from "../protocol/model.ts";
-import { Agent, type SessionNumber } from "./agent.ts";
+import { Agent } from "./agent.ts";
 import { Bundles } from "./bundles.ts";
 import { checkOptions } from "./check-options.ts";
 import { openExitPort } from "./exit-port.ts";
@@ -22,11 +22,12 @@ import { LogRequests } from "./log-requests.ts";
 import { LogShipper } from "./log-shipper.ts";
 import { detectAmounts, Machine } from "./machine.ts";
 import { MasterHttp } from "./master-http.ts";
-import type { WorkerIdentity } from "./session.ts";
+import { hashesIn } from "./reports.ts";
+import { findResults, type FoundResult, Results } from "./results.ts";
+import type { SessionNumber, WorkerIdentity } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { createExecutor, type SlotExecutor } from "./slots/executor.ts";
 import { FileSpool, type FoundSpool, loadSpool } from "./spool.ts";
-import { storeResult } from "./upload.ts";
 import { lockDataDir } from "./worker-lock.ts";
 
 export interface WorkerOptions {
@@ -91,12 +92,17 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const journalId = (): string | null => identity.journalId;
     const spool = await FileSpool.open({ file, incarnation, journalId, found, log });
     opened.push(spool);
+    const results = await findResults(resultsFolder(options), found.reports.flatMap(hashesIn));
     const info = infoOf(options, incarnation, exitPort.address);
-    return new WorkerProcess(options, { identity, info, found, spool, opened });
+    return new WorkerProcess(options, { identity, info, found, spool, results, opened });
   } catch (error) {
     await closeAll(opened);
     throw error;
   }
+}
+
+function resultsFolder({ dataDir }: WorkerOptions): string {
+  return join(dataDir, "results");
 }
 
 /** The first SIGTERM or SIGINT drains, the second ends at once. */
@@ -119,6 +125,7 @@ interface Parts {
   readonly info: WorkerInfo;
   readonly found: FoundSpool;
   readonly spool: FileSpool;
+  readonly results: readonly FoundResult[];
   /** Closed in reverse order, last of all. */
   readonly opened: readonly AsyncDisposable[];
 }
@@ -136,6 +143,7 @@ class WorkerProcess implements RunningWorker {
   readonly #logPush: LogPush;
   readonly #shipper: LogShipper;
   readonly #machine: Machine;
+  readonly #results: Results;
   /** Ends all requests to masters. */
   readonly #ending = new AbortController();
   #resolveClosed: (exit: WorkerExit) => void = () => {};
@@ -155,6 +163,9 @@ class WorkerProcess implements RunningWorker {
     };
     this.#http = new MasterHttp({ urls, token, log });
     this.#machine = new Machine(dataDir, systemClock);
+    const { signal } = this.#ending;
+    const folder = resultsFolder(options);
+    this.#results = new Results({ folder, http: this.#http, log, signal, found: parts.results });
     this.#executor = this.#createExecutor();
     this.#sessions = new Sessions({
       masters,
@@ -199,7 +210,8 @@ class WorkerProcess implements RunningWorker {
       workerId: id,
       log,
       bundlePath: (hash) => bundles.path(hash),
-      storeResult: (source) => storeResult(this.#http, source, signal),
+      storeResult: (source) => this.#results.store(source),
+      forgetResults: (hashes) => this.#results.forget(hashes),
     });
   }
 
@@ -225,6 +237,7 @@ class WorkerProcess implements RunningWorker {
         clock: systemClock,
         executor: this.#executor,
         spool,
+        results: this.#results,
         resolveInput: new Inputs(this.#http, log).resolve,
         log,
         send: (session, messages) => this.#sessions.send(session, messages),
@@ -276,6 +289,7 @@ class WorkerProcess implements RunningWorker {
       this.#sessions.stop(exit.reason);
       await this.#http[Symbol.asyncDispose]();
       await this.#logPush[Symbol.asyncDispose]();
+      await this.#results[Symbol.asyncDispose]();
       await closeAll(this.#parts.opened);
     } catch (error) {
       log.error("the worker did not end cleanly", { error });

@@ -54,6 +54,35 @@ export const large = defineTask({
   run: async (n: number) => `${n}`.repeat(100_000),
 });
 
+/** Its result is stored by its hash; it ends when the gate is there. */
+export const gatedLarge = defineTask({
+  name: "gated-large",
+  run: async ({ gate, ledger }: Gated, ctx) => {
+    note(ledger, "start", ctx);
+    while (!existsSync(gate)) await sleep(5);
+    note(ledger, "end", ctx);
+    return "large ".repeat(50_000);
+  },
+});
+
+/** It leaves one output, and ends when the gate is there. */
+export const gatedOutput = defineCommand<Gated>({
+  name: "gated-output",
+  argv: [
+    process.execPath,
+    "-e",
+    `const fs = require("node:fs");
+     const { gate, ledger } = JSON.parse(fs.readFileSync(process.env.SKEIN_INPUT, "utf8"));
+     const { SKEIN_JOB: job, SKEIN_TASK: task, SKEIN_ATTEMPT: attempt, SKEIN_WORKER: worker } = process.env;
+     fs.appendFileSync(ledger, \`start \${job}/\${task} \${attempt} \${worker} \${Date.now()}\\n\`);
+     const wait = () => {
+       if (!fs.existsSync(gate)) return setTimeout(wait, 5);
+       fs.writeFileSync(process.env.SKEIN_OUT + "/film", "frame ".repeat(50_000));
+     };
+     wait();`,
+  ],
+});
+
 /** Ends the worker that runs it. */
 export const deadly = defineTask({
   name: "deadly",

@@ -6,6 +6,7 @@ import type { MasterMessage, WorkerReport } from "../../src/protocol/messages.ts
 import type { WorkerInfo } from "../../src/protocol/model.ts";
 import { Agent } from "../../src/worker/agent.ts";
 import type { Spool } from "../../src/worker/reports.ts";
+import type { ResultKeeper } from "../../src/worker/results.ts";
 import { SimExecutor } from "./executor.ts";
 import { Dialled } from "./dialled.ts";
 import type { SimMaster } from "./master.ts";
@@ -114,6 +115,7 @@ export class WorkerLife {
         clock: this.process.clock,
         executor: this.executor,
         spool: this.spool,
+        results: inlineOnly,
         resolveInput: () => () => {},
         log: world.log(name),
         send: (session, messages) => this.#sessions.get(session)?.send(messages),
@@ -189,6 +191,16 @@ export class WorkerLife {
     this.#world.obedience.receive(this, messages, () => this.agent.receive(session, messages));
   }
 }
+
+/** Simulated results travel inline. */
+const inlineOnly: ResultKeeper = {
+  bytes: 0,
+  begin: () => {},
+  end: () => {},
+  areHad: (hashes) => hashes.length === 0,
+  bring: () => {},
+  forget: () => {},
+};
 
 function infoOf(worker: SimWorker, life: number, incarnation: string): WorkerInfo {
   const { id, amounts, labels } = worker.plan;

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isAlive, Trial, type TrialOptions } from "./slot-trial.fixture.ts";
+import { SkeinError } from "../../protocol/errors.ts";
 
 const shell = (script: string, more: Partial<TrialOptions["command"] & object> = {}) => ({
   argv: ["sh", "-c", script],
@@ -100,13 +101,35 @@ describe("a command", () => {
       command: shell(`mkdir "$SKEIN_OUT/frames"; printf abc > "$SKEIN_OUT/frames/1.txt"
         printf de > "$SKEIN_OUT/top.bin"; ln -s /etc/passwd "$SKEIN_OUT/link"`),
     });
-    const { reason, value } = await trial.one();
+    const { reason, value, payloads } = await trial.one();
     expect(reason).toBe("succeeded");
     expect(Object.keys(value.outputs)).toEqual(["frames/1.txt", "top.bin"]);
+    expect(payloads).toEqual([value.outputs["frames/1.txt"].hash, value.outputs["top.bin"].hash]);
     const { hash, size, encoding } = value.outputs["frames/1.txt"];
     expect({ size, encoding }).toEqual({ size: 3, encoding: "bytes" });
     expect(trial.payloads.get(hash)?.toString()).toBe("abc");
     expect(folders(trial)).toEqual([]);
+  });
+
+  test("of which one output cannot be stored names none: those that were are given up", async () => {
+    const kept = new Set<string>();
+    await using trial = new Trial({
+      command: shell(`printf good > "$SKEIN_OUT/a"; printf large > "$SKEIN_OUT/b"`),
+      executor: {
+        storeResult: async (source) => {
+          const text = "file" in source ? readFileSync(source.file, "utf8") : "";
+          if (text === "large") throw new SkeinError("too_large", "It is too large");
+          kept.add(text);
+          return { hash: text, size: text.length };
+        },
+        forgetResults: (hashes) => {
+          for (const hash of hashes) kept.delete(hash);
+        },
+      },
+    });
+    const { reason, payloads } = await trial.one();
+    expect({ reason, payloads }).toEqual({ reason: "result_too_large", payloads: [] });
+    expect([...kept]).toEqual([]);
   });
 
   test("that leaves very many files has a stored result", async () => {

@@ -13,7 +13,7 @@ import { removeOldLogs } from "./log-retention.ts";
 import { MemoryWatch } from "./memory-watch.ts";
 import { ProcessSlot } from "./process-slot.ts";
 import { killLeftovers } from "./slot-folder.ts";
-import type { SlotSupport, StoreResult } from "./slot-support.ts";
+import type { ForgetResults, SlotSupport, StoreResult } from "./slot-support.ts";
 import type { SlotCode } from "./wire.ts";
 
 const recycleAfterDefault = 100_000;
@@ -26,6 +26,7 @@ export interface ExecutorOptions {
   /** The file of a bundle, fetched if need be; rejects when it cannot be had now. */
   readonly bundlePath: (hash: PayloadHash) => Promise<string>;
   readonly storeResult: StoreResult;
+  readonly forgetResults?: ForgetResults;
   readonly log: Log;
   readonly clock?: Clock;
   /** Attempts after which a slot is replaced. */
@@ -64,7 +65,7 @@ class ProcessExecutor implements SlotExecutor {
   #onEmpty: (() => void) | undefined;
 
   constructor(options: ExecutorOptions) {
-    const { dataDir, workerId, log, storeResult } = options;
+    const { dataDir, workerId, log, storeResult, forgetResults = () => {} } = options;
     const clock = options.clock ?? systemClock;
     this.#options = options;
     this.#support = {
@@ -73,6 +74,7 @@ class ProcessExecutor implements SlotExecutor {
       clock,
       log,
       storeResult,
+      forgetResults,
       logs: new AttemptLogs({ dataDir, log }),
       memory: new MemoryWatch(clock),
       recycleAfter: options.recycleAfter ?? recycleAfterDefault,

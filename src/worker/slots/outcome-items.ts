@@ -16,7 +16,7 @@ import {
 import { encodeStored, storedBit, type OutcomeItem } from "../../protocol/outcome-block.ts";
 import type { Entry } from "./attempt-queue.ts";
 import type { Row } from "./rows.ts";
-import type { StoreResult, StoreSource } from "./slot-support.ts";
+import type { ForgetResults, StoreResult, StoreSource } from "./slot-support.ts";
 import { errorBytes, toTaskError } from "./task-errors.ts";
 import type { SlotOutputs, SlotValue } from "./wire.ts";
 
@@ -62,6 +62,7 @@ function readError(value: Uint8Array): Partial<TaskError> {
 
 export interface StoreContext {
   readonly storeResult: StoreResult;
+  readonly forgetResults: ForgetResults;
   readonly log: Log;
   /** The worker ends now: what is not stored by then was done for nothing, and is done again elsewhere. */
   readonly isForced: () => boolean;
@@ -89,15 +90,23 @@ export async function outputsItem(
   { files, folder, stdout, micros }: SlotOutputs,
   context: StoreContext,
 ): Promise<OutcomeItem> {
+  const payloads: string[] = [];
   try {
     const outputs: Record<string, StoredPayload> = Object.create(null) as typeof outputs;
-    for (const { name, file } of files) outputs[name] = await store({ file }, "bytes", context);
+    for (const { name, file } of files) {
+      const output = await store({ file }, "bytes", context);
+      outputs[name] = output;
+      payloads.push(output.hash);
+    }
     const result: CommandResult = { exitCode: 0, stdout, outputs };
     const bytes = Buffer.from(JSON.stringify(result));
-    if (bytes.length <= limits.inlineBytesMax) return outcomeItem(entry, 0, micros, bytes);
+    if (bytes.length <= limits.inlineBytesMax) {
+      return { ...outcomeItem(entry, 0, micros, bytes), payloads };
+    }
     const stored = await store({ bytes }, "json", context);
-    return outcomeItem(entry, storedBit, micros, encodeStored(stored));
+    return { ...outcomeItem(entry, storedBit, micros, encodeStored(stored)), payloads };
   } catch (error) {
+    context.forgetResults(payloads);
     return notStored(entry, error, micros, context);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -15,6 +15,9 @@ export type StoreResult = (
   encoding: "json" | "bytes",
 ) => Promise<{ hash: string; size: number }>;
 
+/** Outcomes that would name these hashes will not be told after all. */
+export type ForgetResults = (hashes: readonly string[]) => void;
+
 export interface SlotSupport {
   readonly dataDir: string;
   readonly workerId: string;
@@ -24,6 +27,7 @@ export interface SlotSupport {
   readonly memory: MemoryWatch;
   readonly recycleAfter: number;
   readonly storeResult: StoreResult;
+  readonly forgetResults: ForgetResults;
   /** Rejects when the code cannot be had now, through no fault of the task. */
   codeOf(job: JobDescriptor): Promise<SlotCode>;
 }

@@ -30,6 +30,8 @@ export interface TrialEnd {
   readonly micros: number;
   readonly logBytes: number;
   readonly stored: boolean;
+  /** Stored payloads that the value names inside. */
+  readonly payloads: readonly string[];
   // oxlint-disable-next-line typescript/no-explicit-any -- JSON, looked into by assertions
   readonly value: any;
 }
@@ -169,6 +171,7 @@ export class Trial {
       micros: item.micros,
       logBytes: item.logBytes,
       stored,
+      payloads: item.payloads ?? [],
       value: JSON.parse(Buffer.from(bytes ?? "").toString("utf8")),
     });
     this.events.push(`${reason} ${item.task}`);
