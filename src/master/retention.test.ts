@@ -25,7 +25,7 @@ test("a payload that nobody names nor asks for is freed after an hour; one that 
     archive,
     clock,
     log: silentLog,
-    logs: { prune: async () => {} },
+    logs: { prune: async () => ({ segments: 0, bytes: 0 }) },
     payloads: { hashes: () => ["orphan", "wanted"].values() },
     copies: {
       wantedSince: (hash, at) => hash === "wanted" && wantedAt >= at,
