@@ -159,6 +159,8 @@ export interface Outcomes {
   readonly job: JobNumber;
   readonly worker: WorkerNumber;
   readonly block: Uint8Array;
+  /** Stored payloads that its values name inside: a command's outputs. */
+  readonly payloads?: readonly PayloadHash[];
 }
 /** An attempt failed, the task goes on: it is ready again at `until` (cluster time). */
 export interface AttemptFailed {

@@ -41,12 +41,19 @@ import { dropKeyIfUnused, endJobIfDone } from "./end-job.ts";
 import { useStored } from "./payloads.ts";
 import { settlePaired, settlePairedLater, stopJob } from "./stop.ts";
 
+export interface ReportedBlock {
+  readonly job: number;
+  readonly bytes: Uint8Array;
+  /** Stored payloads that its values name inside, which nobody looks into here (K2). */
+  readonly payloads?: readonly string[] | undefined;
+}
+
 export interface ReportRequest {
   readonly kind: "report";
   readonly worker: number;
   readonly incarnation: string;
   readonly n: number;
-  readonly blocks: readonly { readonly job: number; readonly bytes: Uint8Array }[];
+  readonly blocks: readonly ReportedBlock[];
   readonly returned: readonly {
     readonly job: number;
     readonly first: number;
@@ -66,7 +73,7 @@ export function report(turn: Turn, request: ReportRequest): Answer {
     return refuse("conflict", `Report ${request.n} came before report ${worker.reports + 1}.`);
   }
   const { gone = [] } = request;
-  for (const block of request.blocks) reportBlock(turn, worker, block.job, block.bytes, gone);
+  for (const block of request.blocks) reportBlock(turn, worker, block, gone);
   for (const range of request.returned) giveBack(turn, worker, range);
   emit(turn, { kind: "reported", v: 1, worker: worker.number, n: request.n });
   return { ok: true };
@@ -76,22 +83,21 @@ export function report(turn: Turn, request: ReportRequest): Answer {
 export function reportBlock(
   turn: Turn,
   worker: Worker,
-  number: number,
-  block: Uint8Array,
+  { job: number, bytes, payloads = [] }: ReportedBlock,
   gone: readonly string[],
 ): void {
   const job = turn.state.jobs.get(number);
   if (!job) return; // A3: below the counter it is recorded and retired; above it nobody knows it.
-  const columns = decodeOutcomes(block);
+  const columns = decodeOutcomes(bytes);
   if (columns.count === 0) return;
   if (gone.length === 0 && isFreshAndFinal(job, worker, columns)) {
-    recordOutcomes(turn, worker, job, block, columns);
+    recordOutcomes(turn, worker, job, { bytes, columns, payloads });
     return;
   }
   const items = Array.from({ length: columns.count }, (_, i) =>
     withoutGone(outcomeItem(columns, i), gone),
   );
-  judgeItems(turn, worker, job, items);
+  judgeItems(turn, worker, job, { items, payloads });
 }
 
 /** A success whose value is not there is none: the task runs again, uncharged. */
@@ -112,14 +118,20 @@ function isFreshAndFinal(job: Job, worker: Worker, columns: OutcomeColumns): boo
   return true;
 }
 
+interface Recorded {
+  readonly bytes: Uint8Array;
+  readonly columns: OutcomeColumns;
+  readonly payloads: readonly string[];
+}
+
 function recordOutcomes(
   turn: Turn,
   worker: Worker,
   job: Job,
-  block: Uint8Array,
-  columns: OutcomeColumns,
+  { bytes: block, columns, payloads }: Recorded,
 ): void {
-  emit(turn, { kind: "outcomes", v: 1, job: job.number, worker: worker.number, block });
+  const named = payloads.length > 0 && { payloads };
+  emit(turn, { kind: "outcomes", v: 1, job: job.number, worker: worker.number, block, ...named });
   if (job.paired.size === 0) return;
   const tasks = [...columns.tasks.subarray(0, columns.count)].toSorted((a, b) => a - b);
   const first = tasks[0] ?? 0;
@@ -138,7 +150,13 @@ function recordOutcomes(
 /** Tasks that a report settles itself; what is more comes in slices (K7). */
 const settledAtOnce = 1_024;
 
-function judgeItems(turn: Turn, worker: Worker, job: Job, items: readonly OutcomeItem[]): void {
+interface Judged {
+  readonly items: readonly OutcomeItem[];
+  /** Which of the items names which is not known: all are kept if any of these is recorded. */
+  readonly payloads: readonly string[];
+}
+
+function judgeItems(turn: Turn, worker: Worker, job: Job, { items, payloads }: Judged): void {
   const final: OutcomeItem[] = [];
   const taken = new Set<number>();
   const released: number[] = [];
@@ -167,10 +185,10 @@ function judgeItems(turn: Turn, worker: Worker, job: Job, items: readonly Outcom
   }
   if (final.length > 0) {
     const block = encodeOutcomes(final);
-    recordOutcomes(turn, worker, job, block, decodeOutcomes(block));
+    recordOutcomes(turn, worker, job, { bytes: block, columns: decodeOutcomes(block), payloads });
   }
   if (stop) stopJob(turn, job.number, "stopped");
-  if (second.length > 0) judgeItems(turn, worker, job, second);
+  if (second.length > 0) judgeItems(turn, worker, job, { items: second, payloads });
 }
 
 function judge(
@@ -250,6 +268,7 @@ export function applyOutcomes(state: State, entry: Outcomes, effects: Effect[]):
     if ((code & storedBit) !== 0)
       useStored(state, job, decodeStored(outcomeItem(columns, i).value).hash);
   }
+  for (const hash of entry.payloads ?? []) useStored(state, job, hash);
   job.runCount += columns.count;
   if (over > 0 && worker) {
     unbook(state, worker, job, over);

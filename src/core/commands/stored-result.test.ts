@@ -39,6 +39,23 @@ test("a stored result whose bytes are gone is no success: its task runs again, u
   expect(cluster.state.payloads.has(hash)).toBe(false);
 });
 
+test("payloads that a value names inside are used as long as the archive names them", () => {
+  const cluster = new Cluster();
+  const worker = cluster.worker("w1");
+  const job = cluster.submit();
+  const { info } = cluster.workerOf(worker);
+  const value = new TextEncoder().encode('{"exitCode":0}');
+  const item = { task: 0, attempt: 1, code: 0, micros: 1, logBytes: 0, value };
+  const block = { job: job.number, bytes: encodeOutcomes([item]), payloads: [hash] };
+  const report = { kind: "report", worker, incarnation: info.incarnation } as const;
+  cluster.ask({ ...report, n: 1, blocks: [block], returned: [] });
+  expect(job.ended).toBe("succeeded");
+  expect(cluster.ask({ kind: "freePayloads", hashes: [hash] })).toMatchObject({ freed: [] });
+  // Told again, it is not counted again.
+  cluster.ask({ ...report, n: 2, blocks: [block], returned: [] });
+  expect(cluster.state.payloads.get(hash)?.uses).toBe(1);
+});
+
 test("pairing with a job that failed and left the state is refused, not guessed", () => {
   const cluster = new Cluster();
   const answer = cluster.ask({

@@ -23,6 +23,7 @@ import type { Turn } from "../turn.ts";
 import { couldEverRun } from "../placement/filters.ts";
 import { dropKeyIfUnused } from "./end-job.ts";
 import { reportBlock } from "./report.ts";
+import type { ReportedBlock } from "./report.ts";
 import { sweep } from "./stop.ts";
 
 type TaskPair = readonly [job: number, task: number];
@@ -38,7 +39,7 @@ export interface RegisterRequest {
   /** Attempts of the incarnation known so far that had started, as far as anyone heard. */
   readonly started: readonly StartedAttempt[];
   /** Ends that the incarnation known so far had written down: they count before it is called lost (W6). */
-  readonly ends?: readonly { readonly job: number; readonly bytes: Uint8Array }[];
+  readonly ends?: readonly ReportedBlock[];
   /** Stored payloads that `ends` name and that are not on the master's disk (A1). */
   readonly gone?: readonly string[];
   /** It leaves by its own wish: it gets nothing, not even in this turn. */
@@ -60,9 +61,7 @@ export function register(turn: Turn, request: RegisterRequest): Answer<{ worker:
       );
     }
     if (!isAway(known)) {
-      for (const { job, bytes } of request.ends ?? []) {
-        reportBlock(turn, known, job, bytes, request.gone ?? []);
-      }
+      for (const block of request.ends ?? []) reportBlock(turn, known, block, request.gone ?? []);
       loseWorker(turn, known, { reason: "it started anew", gone: false, started: request.started });
     }
   }
