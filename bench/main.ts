@@ -5,10 +5,12 @@
  * bench/results/. What it does not measure: tasks that do something, a network between the processes, power loss.
  *
  * `npm run bench -- failover …`: what it costs when masters and workers die (failover/main.ts).
+ * `npm run bench -- dashboard …`: answers, viewers and pages of a large cluster (dashboard/main.ts).
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { arch, cpus, release } from "node:os";
 import { parseArgs } from "node:util";
+import { runDashboard } from "./dashboard/main.ts";
 import { runFailover } from "./failover/main.ts";
 import { runPeers } from "./peers/peers.ts";
 import { formatPeers } from "./peers/table.ts";
@@ -17,6 +19,10 @@ import { queued, roundTrip, submits, throughput } from "./skein.ts";
 
 if (process.argv[2] === "failover") {
   await runFailover(process.argv.slice(3));
+  process.exit();
+}
+if (process.argv[2] === "dashboard") {
+  await runDashboard(process.argv.slice(3));
   process.exit();
 }
 
