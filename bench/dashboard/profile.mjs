@@ -2,10 +2,11 @@
 // $SKEIN_PROFILE.on is there to $SKEIN_PROFILE.<thread>.cpuprofile. (Node takes no --cpu-prof from there.)
 import { existsSync, writeFileSync } from "node:fs";
 import { Session } from "node:inspector";
-import { threadId } from "node:worker_threads";
+import { isMainThread, threadId } from "node:worker_threads";
 
 const base = process.env.SKEIN_PROFILE;
-if (base && process.argv.includes("master")) {
+// Threads have no arguments of their own.
+if (base && (!isMainThread || process.argv.includes("master"))) {
   let session;
   setInterval(() => {
     const wanted = existsSync(`${base}.on`);

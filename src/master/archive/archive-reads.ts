@@ -18,6 +18,8 @@ import type {
 } from "./ended-attempts.ts";
 import { binsOver } from "./bins.ts";
 import { bitOf, stateBit } from "./block-scan.ts";
+import { endsOf } from "./run-columns.ts";
+import type { Ends, EndsPlace } from "./run-columns.ts";
 import type { EndRows } from "./run-picture.ts";
 
 interface StoredBlock {
@@ -127,16 +129,41 @@ export class ArchiveReads {
     return { first, count: next - first, bytes: joined(parts, bytes) };
   }
 
-  /** All that is recorded of a job's attempts, read as it is asked for. */
-  ends(job: number): EndRows {
-    const { blocksAfter, attemptsOf } = this.#statements;
-    return endRows(job, blocksAfter, attemptsOf);
+  /** All that was recorded of a job's attempts behind a place, which is moved behind what is read. */
+  endsAfter(job: number, place: EndsPlace): Ends {
+    const { blocksAfter, attemptsAfter } = this.#statements;
+    return endsOf({
+      *blocks() {
+        for (const row of blocksAfter.iterate(job, blockAt(place.block))) {
+          const block = row as StoredBlock;
+          place.block = { index: block.idx, n: block.n };
+          yield block;
+        }
+      },
+      *attempts() {
+        for (const row of attemptsAfter.iterate(job, place.attempt)) {
+          const stored = row as StoredAttempt & { readonly seq: number; readonly task: number };
+          place.attempt = stored.seq;
+          yield { task: stored.task, ...toAttempt(stored) };
+        }
+      },
+    });
   }
 
-  /** The same, without blocks in which all succeeded. */
+  /** Attempts that failed, and blocks in which not all succeeded. */
   failures(job: number): EndRows {
-    const { unsuccessfulAfter, attemptsOf } = this.#statements;
-    return endRows(job, unsuccessfulAfter, attemptsOf);
+    const { unsuccessfulAfter, attemptsAfter } = this.#statements;
+    return {
+      *blocks() {
+        for (const row of unsuccessfulAfter.iterate(job, 0n)) yield row as StoredBlock;
+      },
+      *attempts() {
+        for (const row of attemptsAfter.iterate(job, 0)) {
+          const stored = row as StoredAttempt & { readonly task: number };
+          yield { task: stored.task, ...toAttempt(stored) };
+        }
+      },
+    };
   }
 
   endedTasks(job: number, { states, after, limit }: EndedTasksQuery): EndedTasks {
@@ -207,24 +234,6 @@ export class ArchiveReads {
   }
 }
 
-function endRows(
-  job: number,
-  blocks: StatementSyncInstance,
-  attempts: StatementSyncInstance,
-): EndRows {
-  return {
-    *blocks() {
-      for (const row of blocks.iterate(job, 0n)) yield row as StoredBlock;
-    },
-    *attempts() {
-      for (const row of attempts.iterate(job)) {
-        const stored = row as StoredAttempt & { readonly task: number };
-        yield { task: stored.task, ...toAttempt(stored) };
-      }
-    },
-  };
-}
-
 interface JobTask {
   readonly seq: number;
   readonly job: number;
@@ -234,6 +243,7 @@ interface JobTask {
 const blocksAtOnce = 32;
 const rowsAtOnce = 256;
 const lastAt = 2n ** 63n - 1n;
+
 const nothing = new Uint8Array(0);
 
 function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
@@ -312,7 +322,9 @@ function prepareAll({ db }: Connection) {
         "ORDER BY at DESC LIMIT 1",
     ),
     attempts: prepare("SELECT * FROM attempts WHERE job = ? AND task = ? ORDER BY seq"),
-    attemptsOf: prepare("SELECT * FROM attempts WHERE job = ? ORDER BY seq"),
+    attemptsAfter: prepare(
+      "SELECT * FROM attempts INDEXED BY attempts_job WHERE job = ? AND seq > ? ORDER BY seq",
+    ),
     jobBlocks: prepare(`${down} INDEXED BY blocks_job WHERE job = ? ${downTo}`),
     unsuccessfulBlocks: prepare(
       `${down} INDEXED BY blocks_unsuccessful WHERE job = ? AND states > 1 ${downTo}`,

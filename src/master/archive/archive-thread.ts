@@ -14,6 +14,7 @@ import { ArchiveReads } from "./archive-reads.ts";
 import { ArchiveStore } from "./archive-store.ts";
 import { readAll } from "./archive-wire.ts";
 import type { IndexRange, Pruned, PruneQuery } from "./archive.ts";
+import { KeptEnds } from "./run-columns.ts";
 import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
 import { plainTrouble, StoreTrouble } from "./trouble.ts";
 
@@ -33,6 +34,7 @@ type Pending = { readonly bytes: Uint8Array } | { readonly skip: IndexRange };
 
 let store: ArchiveStore | undefined;
 let reads: ArchiveReads | undefined;
+let ends: KeptEnds | undefined;
 /** Added and not committed (T1). */
 let pending: Pending[] = [];
 let pendingBytes = 0;
@@ -54,6 +56,7 @@ const handlers: Handlers = {
     try {
       store = new ArchiveStore(connection);
       reads = new ArchiveReads(connection);
+      ends = new KeptEnds(reads);
       return { watermark: store.added, lacks: store.lacks() };
     } catch (cause) {
       connection.db.close();
@@ -77,8 +80,8 @@ const handlers: Handlers = {
     return { packed: bytes, ...range };
   },
   endedTasks: ({ job, query }) => reader().endedTasks(job, query),
-  spans: ({ job, query }) => spansOf(reader().ends(job), query),
-  codes: ({ job, count }) => ({ packed: codesOf(reader().ends(job), count) }),
+  spans: ({ job, query }) => spansOf(kept().of(job), query),
+  codes: ({ job, count }) => ({ packed: codesOf(kept().of(job), count) }),
   errors: ({ job, lookMax }) => errorsOf(reader().failures(job), lookMax),
   timelineAfter({ after, limit }) {
     reader();
@@ -165,6 +168,7 @@ function attempt(step: () => void): boolean {
     setTrouble(found);
     try {
       store?.rollBack();
+      ends?.drop();
       clearTimeout(timer);
       timer = found.trouble === "full" ? setTimeout(retry, retryMs) : undefined;
     } catch (error) {
@@ -227,6 +231,12 @@ function reader(): ArchiveReads {
   return reads;
 }
 
+function kept(): KeptEnds {
+  reader();
+  if (!ends) throw new TypeError("an open archive has its ends");
+  return ends;
+}
+
 /** Rows of jobs are held back until a commit; a read of them writes what is held first. */
 function afterFlush<T>(read: (opened: ArchiveStore) => T): T {
   reader();
@@ -255,6 +265,7 @@ async function prune(query: PruneQuery): Promise<Pruned> {
     const slice = () => {
       into.begin();
       into.jobs.hide(oldest.number);
+      ends?.drop(oldest.number);
       done = into.removeSlice(oldest.number, sliceRows);
       if (done) into.jobs.remove(oldest.number, oldest.bytes);
     };

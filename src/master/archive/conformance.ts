@@ -325,6 +325,34 @@ export const archiveCases: readonly ArchiveCase[] = [
     },
   },
   {
+    name: "a picture that is asked for again shows what came since",
+    async run({ open }) {
+      await using archive = await open();
+      const look = async () => {
+        const query = { from: 0, to: 9_000, spansMax: 10, cells: 4 };
+        const { spans } = await archive.spans(1, query);
+        return [spans?.task.toSorted(), [...(await archive.codes(1, 4))]];
+      };
+      archive.add(1, 2_000, [jobEvent(1), outcomesEvent(1, 0, [outcome(0)])]);
+      deepEqual(await look(), [[0], [0, 255, 255, 255]]);
+      deepEqual(await look(), [[0], [0, 255, 255, 255]]);
+      const retried = { task: 2, attempt: 1, worker: "w2", code: 1, charged: true };
+      archive.add(2, 3_000, [
+        outcomesEvent(1, 0, [outcome(1), outcome(3, "{}", 1)]),
+        { kind: "attempt", job: 1, ...retried, started: 0, micros: 9, logBytes: 0, error: null },
+      ]);
+      deepEqual(await look(), [
+        [0, 1, 2, 3],
+        [0, 0, 255, 1],
+      ]);
+      archive.add(3, 4_000, [outcomesEvent(1, 0, [{ ...outcome(2), attempt: 2 }])]);
+      deepEqual(await look(), [
+        [0, 1, 2, 2, 3],
+        [0, 0, 0, 1],
+      ]);
+    },
+  },
+  {
     name: "jobs are found by number, by id, and by the beginning of an id",
     async run({ open }) {
       await using archive = await open();

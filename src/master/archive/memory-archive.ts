@@ -25,6 +25,7 @@ import { MemoryTimeline, MemoryTimelineDisk } from "./memory-timeline.ts";
 import { newestPlace, pageOfAttempts } from "./ended-attempts.ts";
 import type { AttemptsQuery, EndedAttempts } from "./ended-attempts.ts";
 import { checkNext } from "./order.ts";
+import { endsOf } from "./run-columns.ts";
 import { codesOf, errorsOf, spansOf } from "./run-picture.ts";
 import type { EndRows, ErrorGroups, Spans, SpansQuery } from "./run-picture.ts";
 
@@ -247,11 +248,11 @@ export class MemoryArchive implements Archive {
   }
 
   async spans(job: number, query: SpansQuery): Promise<Spans> {
-    return spansOf(this.#ends(job), query);
+    return spansOf(endsOf(this.#ends(job)), query);
   }
 
   async codes(job: number, count: number): Promise<Uint8Array> {
-    return codesOf(this.#ends(job), count);
+    return codesOf(endsOf(this.#ends(job)), count);
   }
 
   async errors(job: number, lookMax: number): Promise<ErrorGroups> {

@@ -1,9 +1,10 @@
 // What the archive knows of a job's attempts, condensed for pictures: who ran what when, how each task ended, and
-// which errors there were. One pass over the job's rows, inside the archive's thread; nothing is kept.
+// which errors there were. Inside the archive's thread; what is kept between two looks is in run-columns.ts.
 
 import { endReason, endReasons } from "../../protocol/model.ts";
 import { decodeOutcomes, outcomeItem, storedBit } from "../../protocol/outcome-block.ts";
 import type { AttemptRecord } from "./archive.ts";
+import type { Ends } from "./run-columns.ts";
 
 /** Rows as they were recorded, in any order. */
 export interface EndRows {
@@ -57,51 +58,44 @@ export interface SpanCells {
   readonly code: number[];
 }
 
-export function spansOf(rows: EndRows, query: SpansQuery): Spans {
+export function spansOf(ends: Ends, query: SpansQuery): Spans {
   const { from, to, spansMax } = query;
   const workers = new Map<string, number>();
   const spans: SpanColumns = { worker: [], task: [], attempt: [], start: [], end: [], code: [] };
-  const cells = new Cells(query);
+  let cells: Cells | undefined;
   let total = 0;
-  const take = (
-    name: string,
-    task: number,
-    attempt: number,
-    start: number,
-    end: number,
-    code: number,
-  ) => {
-    if (end < from || start > to || name === "") return;
+  ends.each((name, task, attempt, start, end, code) => {
+    if (start === 0 || end < from || start > to || name === "") return;
     const worker = workers.get(name) ?? workers.size;
     workers.set(name, worker);
     total++;
-    cells.add(worker, start, end, code);
-    if (total > spansMax) return;
+    if (total > spansMax) {
+      cells ??= cellsOf(spans, query);
+      return cells.add(worker, start, end, code);
+    }
     spans.worker.push(worker);
     spans.task.push(task);
     spans.attempt.push(attempt);
     spans.start.push(start);
     spans.end.push(end);
     spans.code.push(code);
-  };
-  for (const { wall, worker, block } of rows.blocks()) {
-    const columns = decodeOutcomes(block);
-    for (let i = 0; i < columns.count; i++) {
-      const attempt = columns.attempts[i] ?? 0;
-      if (attempt === 0) continue; // ended by the master, before anybody ran it
-      const ms = (columns.micros[i] ?? 0) / 1_000;
-      take(worker, columns.tasks[i] ?? 0, attempt, wall - ms, wall, plain(columns.codes[i] ?? 0));
-    }
-  }
-  for (const { task, attempt, worker, code, started, ended, micros } of rows.attempts()) {
-    // Of one that was lost only its assignment is known.
-    const start = micros > 0 ? ended - micros / 1_000 : started;
-    if (start > 0) take(worker, task, attempt, start, ended, plain(code));
-  }
+  });
   const names = [...workers.keys()];
-  if (total <= spansMax) return { workers: names, total, spans, cells: undefined };
-  return { workers: names, total, spans: undefined, cells: cells.done() };
+  return cells
+    ? { workers: names, total, spans: undefined, cells: cells.done() }
+    : { workers: names, total, spans, cells: undefined };
 }
+
+function cellsOf({ worker, start, end, code }: SpanColumns, query: SpansQuery): Cells {
+  const cells = new Cells(query);
+  for (const [i, one] of worker.entries()) {
+    cells.add(one, start[i] ?? 0, end[i] ?? 0, code[i] ?? 0);
+  }
+  return cells;
+}
+
+/** Of all workers together. */
+const cellsMax = 40_000;
 
 /** Run time by worker and cell of time. */
 class Cells {
@@ -133,13 +127,19 @@ class Cells {
   }
 
   done(): SpanCells {
-    const cells: SpanCells = { ms: this.#ms, worker: [], cell: [], busyMs: [], code: [] };
+    // Many workers have wider cells, so that the picture does not grow with them.
+    const per = Math.ceil((this.#busy.size * this.#query.cells) / cellsMax);
+    const cells: SpanCells = { ms: this.#ms * per, worker: [], cell: [], busyMs: [], code: [] };
     for (const [worker, busy] of this.#busy) {
-      for (const [cell, ms] of busy.entries()) {
-        const code = this.#worst.get(worker)?.[cell] ?? 0;
+      const worst = this.#worst.get(worker) ?? new Uint8Array(0);
+      for (let from = 0; from < busy.length; from += per) {
+        const ms = busy.subarray(from, from + per).reduce((sum, one) => sum + one, 0);
+        const code = worst
+          .subarray(from, from + per)
+          .reduce((most, one) => (isWorse(one, most) ? one : most), 0);
         if (ms === 0 && code === 0) continue;
         cells.worker.push(worker);
-        cells.cell.push(cell);
+        cells.cell.push(from / per);
         cells.busyMs.push(Math.round(ms * 1_000) / 1_000);
         cells.code.push(code);
       }
@@ -163,16 +163,12 @@ function plain(code: number): number {
 export const noCode = 255;
 
 /** An end reason's code for each of the tasks 0 … count - 1; `noCode` where none is recorded. */
-export function codesOf(rows: EndRows, count: number): Uint8Array {
+export function codesOf(ends: Ends, count: number): Uint8Array {
   const codes = new Uint8Array(count).fill(noCode);
-  for (const { block } of rows.blocks()) {
-    const columns = decodeOutcomes(block);
-    for (let i = 0; i < columns.count; i++) {
-      const task = columns.tasks[i] ?? 0;
-      // The first recorded stands (K3).
-      if (codes[task] === noCode) codes[task] = plain(columns.codes[i] ?? 0);
-    }
-  }
+  ends.each((_worker, task, _attempt, _start, _end, code, isOutcome) => {
+    // The first recorded stands (K3).
+    if (isOutcome && codes[task] === noCode) codes[task] = code;
+  });
   return codes;
 }
 
