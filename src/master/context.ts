@@ -13,6 +13,7 @@ import type { LoopIdentity } from "./loop-ports.ts";
 import type { Loop } from "./loop.ts";
 import type { LogRelay } from "./log-relay.ts";
 import type { KeptLogs } from "./logs/kept-logs.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import type { PeersView } from "./peers.ts";
 import type { PeerFiles } from "./peer-files.ts";
@@ -41,7 +42,10 @@ export interface Master {
   readonly series: Series;
   /** What workers have pushed. */
   readonly keptLogs: KeptLogs;
+  readonly metrics: Metrics;
   readonly log: Log;
+  /** It was told to stop: nobody new is to be sent here. */
+  isLeaving: boolean;
   readonly startedWall: number;
   readonly settings: MasterSettings;
   /** Bytes and shares of journal and disk, as of a second ago at most (J7). */

@@ -110,6 +110,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
   const closer = opening.move();
   const stop = async () => {
     stopped.say("it was told to stop");
+    master.isLeaving = true;
     await handOver(master);
     await closer[Symbol.asyncDispose]();
   };
@@ -188,6 +189,7 @@ async function createMaster(
   opening.defer(() => wired.leadership.stop());
   opening.defer(() => wired.absences.stop());
   opening.defer(() => wired.series.stop());
+  opening.defer(() => wired.metrics.stop());
   opening.defer(() => wired.peers.stop("this master stops"));
   const { loop, copies } = wired;
   const clears = { loop, archive, payloads, copies, logs: kept.logStore };
@@ -206,6 +208,7 @@ async function createMaster(
     archive,
     payloads,
     log,
+    isLeaving: false,
     startedWall: systemClock.wall(),
     settings: {
       strictQueues: options.strictQueues ?? false,

@@ -19,6 +19,7 @@ import { Leadership } from "./leadership.ts";
 import { LogRelay } from "./log-relay.ts";
 import type { Grounded, LoopIdentity } from "./loop-ports.ts";
 import { Loop } from "./loop.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import type { PayloadCopies } from "./payload-copies.ts";
 import { otherMasters, wireCopies, wirePeers } from "./peer-wiring.ts";
 import type { Peers } from "./peers.ts";
@@ -72,6 +73,7 @@ export interface Wired {
   readonly logs: LogRelay;
   readonly log: Log;
   readonly series: Series;
+  readonly metrics: Metrics;
 }
 
 /** The parts as they find each other: complete before any of them is called. */
@@ -80,7 +82,9 @@ export type The = () => Wired;
 export async function wire(options: WiringOptions): Promise<Wired> {
   const { kept } = options;
   const the: The = () => wired;
-  const loop = new Loop(await options.ground(true), options.identity, loopPorts(options, the));
+  const metrics = new Metrics();
+  const ports = loopPorts(options, the, metrics);
+  const loop = new Loop(await options.ground(true), options.identity, ports);
   const logs = new LogRelay((worker, message) => the().sessions.sendTo(worker, message));
   const peers = wirePeers(options, the);
   const wired: Wired = {
@@ -102,6 +106,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
     logs,
     log: options.log,
     series: new Series({ clock: systemClock, peek: (see) => loop.peek(see) }),
+    metrics,
   };
   kept.journal.follow?.(() => wired.tail.look());
   kept.snapshots.serve(loop, {
@@ -118,14 +123,24 @@ export function start(wired: Wired): void {
   wired.loop.peek((state) => adopted(wired, state));
 }
 
-function loopPorts(options: WiringOptions, the: The): ConstructorParameters<typeof Loop>[2] {
+function loopPorts(
+  options: WiringOptions,
+  the: The,
+  metrics: Metrics,
+): ConstructorParameters<typeof Loop>[2] {
   const { kept, usage, log, halt } = options;
+  const ofJournal = journalPorts(kept.journal, halt);
   return {
     clock: systemClock,
     log,
-    ...journalPorts(kept.journal, halt),
+    ...ofJournal,
+    append: metrics.timed(ofJournal.append),
     look: (done) => the().tail.look(done),
-    perform: (durable) => perform(the(), durable, halt),
+    perform(durable) {
+      const { loop } = the();
+      perform(the(), durable, halt);
+      loop.peek((state) => metrics.performed(state, durable, loop.leads));
+    },
     rebuild: (why) => void rebuild(options, the(), why),
     stuck: () => the().stoppedWriters?.stuck(),
     deposed: () => the().sessions.deposed(),

@@ -131,6 +131,10 @@ export const limits = {
   spoolBytesMax: 256 * mib,
   /** A frame of a worker session. */
   frameBytesMax: 8 * mib,
+  /** A master whose state may be older than this says that it is not ready. */
+  readyLagMs: 5_000,
+  /** Queues that metrics show by their name; the rest are one. */
+  queuesShownMax: 100,
   /** Live bytes kept for one reader of a stream before it goes on from disk (E1). */
   readerBytesMax: 1 * mib,
   /** A reader of events that has taken nothing for this long is cut; it may come back with its position. */

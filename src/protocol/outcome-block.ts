@@ -121,12 +121,24 @@ export function storedHashes(block: Uint8Array): string[] {
 
 /** False when the block says that all of its values are inline. */
 function mayHoldStored(block: Uint8Array): boolean {
+  const { hasCodes } = atCodes(block);
+  return hasCodes;
+}
+
+/** How each attempt of a block ended, and after how long, without its other columns: for who only counts them. */
+export function eachEnd(block: Uint8Array, see: (code: number, micros: number) => void): void {
+  const { reader, count, hasCodes } = atCodes(block);
+  const codes = hasCodes ? reader.bytes(count) : undefined;
+  for (let i = 0; i < count; i++) see(codes?.[i] ?? 0, reader.varint());
+}
+
+/** A reader that stands before the codes. */
+function atCodes(block: Uint8Array): { reader: ByteReader; count: number; hasCodes: boolean } {
   const reader = new ByteReader(block);
   const count = reader.varint();
-  for (let i = 0; i < count; i++) reader.varint();
-  const attempts = reader.byte() === 0 ? 1 : count;
-  for (let i = 0; i < attempts; i++) reader.varint();
-  return reader.byte() !== 0;
+  reader.skip(count);
+  reader.skip(reader.byte() === 0 ? 1 : count);
+  return { reader, count, hasCodes: reader.byte() !== 0 };
 }
 
 export function outcomeItem(columns: OutcomeColumns, i: number): OutcomeItem {

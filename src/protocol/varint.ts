@@ -68,6 +68,11 @@ export class ByteReader {
     }
   }
 
+  /** Past so many varints, whatever they say. */
+  skip(varints: number): void {
+    for (let left = varints; left > 0;) if (this.byte() < 0x80) left--;
+  }
+
   zigzag(): number {
     const value = this.varint();
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;

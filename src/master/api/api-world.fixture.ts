@@ -134,6 +134,7 @@ export class ApiWorld {
       archive,
       payloads,
       log,
+      isLeaving: false,
       startedWall: 1_700_000_000_000,
       settings: { strictQueues: false, allowedHosts: ["127.0.0.1", "localhost"] },
       usage: () => usage as Usage,
@@ -151,6 +152,7 @@ export class ApiWorld {
       for (const part of [wired.leadership, wired.tail, wired.copies, wired.absences, wired.series])
         part.stop();
       wired.peers.stop("the test is over");
+      wired.metrics.stop();
     };
     // What follows a leader's own affairs is asked of a leader only.
     while (!wired.loop.leads) await new Promise((resolve) => setImmediate(resolve));
@@ -178,10 +180,10 @@ export class ApiWorld {
         path,
         ...(signal && { signal }),
         headers: {
-          authorization: `Bearer ${token}`,
+          ...("authorization" in headers ? {} : { authorization: `Bearer ${token}` }),
           ...(body === undefined ? {} : { "content-type": type ?? "application/json" }),
           ...(body === undefined ? {} : { "content-length": Buffer.byteLength(body) }),
-          ...headers,
+          ...defined(headers),
         },
       });
       sent.on("error", reject);
@@ -305,6 +307,11 @@ export class ApiWorld {
         });
     });
   }
+}
+
+/** A header that is undefined is not sent at all. */
+function defined(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([, value]) => value !== undefined));
 }
 
 export const commandSpec = { task: "echo", code: { kind: "command", argv: ["echo"] } };

@@ -33,6 +33,7 @@ import { loginCode } from "./login-code.ts";
 import { logs } from "./logs.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { masters, stepDown } from "./masters.ts";
+import { bindMetrics } from "./metrics-route.ts";
 import { openApi } from "./openapi.ts";
 import { outcomes } from "./outcomes.ts";
 import { Overview, overview, series } from "./overview.ts";
@@ -41,6 +42,8 @@ import { bindPeerLogRoutes } from "./peer-log-routes.ts";
 import { Dashboard } from "./dashboard.ts";
 import { bindPeerRoutes } from "./peer-routes.ts";
 import { PoisonedBodies } from "./poisoned-bodies.ts";
+import { createProbes } from "./probes.ts";
+import type { AnswerProbe } from "./probes.ts";
 import { createErrorHandler, sendProblem } from "./problems.ts";
 import { pushLogs } from "./push-logs.ts";
 import { queue, queues, setQueue } from "./queues.ts";
@@ -83,7 +86,7 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
   const login = new Login({ token, clock });
   const others = () => otherOrigins(master);
   const door = { token, allowedHosts: settings.allowedHosts, newId, login, others };
-  const checkDoor = createDoor(door);
+  const checkDoor = counted(createDoor(door), master);
   const dashboard = new Dashboard({ dir: options.dashboardDir, others });
   const context: ApiContext = {
     master,
@@ -96,10 +99,12 @@ export function createApi(master: Master, options: ApiOptions = {}): Api {
     overview: overviews,
     streams: new EventStreams(master, overviews),
   };
-  const checkOuter = createOuterDoor(door);
-  const app = createApp(master, { checkOuter, checkDoor, login, dashboard }, newId);
+  const checkOuter = counted(createOuterDoor(door), master);
+  const answerProbe = createProbes(master);
+  const app = createApp(master, { checkOuter, checkDoor, answerProbe, login, dashboard }, newId);
   // What a batch can hold, beside what else is decided in the same turn.
   const submitBytesMax = Math.floor(master.journal.batchBytesMax * 0.75);
+  bindMetrics(app, context);
   bindRoutes(app, context, createHandlers(master.version), { submitBytesMax, answerMs });
   bindPeerRoutes(app, context);
   bindPeerLogRoutes(app, context);
@@ -135,13 +140,14 @@ function otherOrigins({ loop, identity }: Master): readonly string[] {
 interface Front {
   readonly checkOuter: CheckDoor;
   readonly checkDoor: CheckDoor;
+  readonly answerProbe: AnswerProbe;
   readonly login: Login;
   readonly dashboard: Dashboard;
 }
 
 /** What is answered before routing; true when it was (door.ts, rules 1 to 4). */
 function answerAtDoor(
-  { checkOuter, checkDoor, login, dashboard }: Front,
+  { checkOuter, checkDoor, answerProbe, login, dashboard }: Front,
   newId: () => string,
   ...[request, response]: Parameters<RequestListener>
 ): boolean {
@@ -151,11 +157,22 @@ function answerAtDoor(
     return true;
   }
   response.setHeader("x-content-type-options", "nosniff");
+  if (answerProbe(request, response, false)) return true;
   if (shareWithOther(request, response)) return true;
   if (dashboard.serve(request, response) || login.serve(request, response, newId)) return true;
   const problem = checkDoor(request);
-  if (problem) turnAway(request, response, problem);
-  return problem !== undefined;
+  if (!problem) return answerProbe(request, response, true);
+  turnAway(request, response, problem);
+  return true;
+}
+
+/** The door, and what it turned away in the metrics. */
+function counted(check: CheckDoor, { metrics }: Master): CheckDoor {
+  return (request) => {
+    const problem = check(request);
+    if (problem) metrics.turnedAway(problem.code);
+    return problem;
+  };
 }
 
 function createApp(master: Master, front: Front, newId: () => string): FastifyInstance {

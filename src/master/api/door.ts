@@ -7,7 +7,8 @@
 //      may read an answer.
 //   3. Everything needs the token, safe methods too, or the session of a person in a browser: its cookie and its page
 //      key together (login.ts W3). Upgrades and new login codes need the token.
-//   4. Without any of them only the dashboard's own files (dashboard.ts) and a login (login.ts) are answered, by exact
+//   4. Without any of them only the dashboard's own files (dashboard.ts), a login (login.ts) and the bare question
+//      whether this master lives and is ready (probes.ts: one word, nothing of the cluster) are answered, by exact
 //      address, before routing and so before anything is decoded: no other spelling of a route passes as one.
 //
 // Tried in door.test.ts and login.test.ts: requests forged by other sites and by other ports of this host, rebound
