@@ -94,6 +94,8 @@ export interface SubmitOptions extends CallOptions {
   readonly waitMs?: number | undefined;
   /** When the signal is aborted, also cancel the job that may have come of it, before rejecting. */
   readonly cancelOnAbort?: boolean | undefined;
+  /** W3C trace context, which goes with the job to every attempt. */
+  readonly traceparent?: string | undefined;
 }
 
 export interface OutcomesOptions extends CallOptions {
@@ -270,6 +272,7 @@ interface AskRequest {
   readonly json?: unknown;
   readonly lines?: Uint8Array | string;
   readonly key?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly waitMs?: number | undefined;
 }
 
@@ -289,7 +292,7 @@ function makeAsk(caller: Caller) {
     request: AskRequest,
     options: CallOptions = {},
   ): Promise<T> => {
-    const { json, lines: ndjson } = request;
+    const { json, lines: ndjson, headers } = request;
     const typed = ndjson !== undefined ? linesType : json !== undefined ? jsonType : undefined;
     const body = ndjson ?? (json === undefined ? undefined : JSON.stringify(json));
     return caller.call(
@@ -298,7 +301,7 @@ function makeAsk(caller: Caller) {
         path: pathOf(name, request.params, request.query),
         key: request.key,
         silenceMs: silenceMs + (request.waitMs ?? 0),
-        ...(typed === undefined ? {} : { headers: typed }),
+        ...(typed || headers ? { headers: { ...typed, ...headers } } : {}),
         ...(body === undefined ? {} : { body }),
       },
       options,
@@ -355,7 +358,9 @@ function changeCalls(ask: Ask, keys: IdempotencyKeys) {
     submit: async (submit, options = {}) => {
       const { waitMs } = options;
       if (options.signal?.aborted) throw reasonOf(options.signal);
-      const request = { query: { wait: waitMs }, waitMs, ...submitBody(submit) };
+      const { traceparent } = options;
+      const headers = traceparent === undefined ? {} : { headers: { traceparent } };
+      const request = { query: { wait: waitMs }, waitMs, ...headers, ...submitBody(submit) };
       const send = async (key?: string) => {
         const keyed = key === undefined ? request : { ...request, key };
         try {

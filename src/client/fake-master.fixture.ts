@@ -2,7 +2,7 @@
 // It can refuse, stall and cut, and remembers every request.
 
 import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SkeinError, toProblem } from "../protocol/errors.ts";
 import { encodeOutcomes } from "../protocol/outcome-block.ts";
@@ -13,6 +13,7 @@ export interface Seen {
   readonly method: string;
   readonly path: string;
   readonly key: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
@@ -78,6 +79,7 @@ export class FakeMaster {
       method: request.method ?? "",
       path: request.url ?? "",
       key: typeof key === "string" ? key : undefined,
+      headers: request.headers,
       body: Buffer.concat(chunks),
     };
     this.seen.push(seen);

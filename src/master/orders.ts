@@ -27,6 +27,7 @@ export function describeJob(job: Job): JobDescriptor {
     labels: spec.labels,
     attemptsMax: spec.retry.attempts,
     finalErrors: spec.retry.finalErrors,
+    ...(spec.traceparent === undefined ? {} : { traceparent: spec.traceparent }),
   };
 }
 

@@ -26,6 +26,7 @@ import type { Peers } from "./peers.ts";
 import { handOverIfCutOff } from "./cut-off.ts";
 import { adopted, perform } from "./performing.ts";
 import { exitDial, journalPorts } from "./ports.ts";
+import { traceQueued } from "./queued-spans.ts";
 import { Series } from "./series.ts";
 import { Sessions } from "./sessions.ts";
 import type { SnapshotKeeper } from "./snapshot-keeper.ts";
@@ -139,7 +140,10 @@ function loopPorts(
     perform(durable) {
       const { loop } = the();
       perform(the(), durable, halt);
-      loop.peek((state) => metrics.performed(state, durable, loop.leads));
+      loop.peek((state) => {
+        metrics.performed(state, durable, loop.leads);
+        if (loop.leads) traceQueued(state, durable);
+      });
     },
     rebuild: (why) => void rebuild(options, the(), why),
     stuck: () => the().stoppedWriters?.stuck(),

@@ -175,6 +175,8 @@ export interface JobDescriptor {
   readonly attemptsMax: number;
   /** Names of errors that are never retried: the slot reports them as final (see `Retry`). */
   readonly finalErrors: readonly string[];
+  /** W3C trace context of the submit, if it had one. */
+  readonly traceparent?: string;
 }
 
 /** Run these, in the order sent (W8). `inputs` holds `count` lines (see lines.ts). */

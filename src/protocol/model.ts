@@ -86,6 +86,8 @@ export interface JobSpec {
   readonly by: string;
   readonly parent: string | null;
   readonly retryOf: JobId | null;
+  /** W3C trace context of the submit; left out when none was sent, and in journals older than this field. */
+  readonly traceparent?: string;
   readonly group: string | null;
 }
 

@@ -20,6 +20,8 @@ export interface JobPlan {
   /** Dependencies known beforehand; those that inputs name are added. */
   readonly dependencies: readonly Dependency[];
   readonly onJob?: ((id: string) => void) | undefined;
+  /** W3C trace context to hand on. */
+  readonly traceparent: string | undefined;
 }
 
 const partsInFlightMax = 3;
@@ -73,14 +75,15 @@ export class JobWriter {
 
   /** The whole job in one request; with `waitMs` the answer comes when it has ended. */
   async whole(part: Part, jobs: ReadonlySet<string>, waitMs?: number) {
-    const { signal } = this.#plan.options;
+    const { options, traceparent } = this.#plan;
+    const { signal } = options;
     if (part.payloads.size > 0) await this.#uploads.put(part.payloads, signal);
     const head = this.#head(jobs, { payloads: [...part.payloads.keys()] });
     const payloads = new Map([...this.#plan.bundle, ...part.payloads]);
     return this.#uploads.sendWith(payloads, signal, () =>
       this.#client.submit(
         { head, lines: part.body },
-        { signal, cancelOnAbort: true, ...(waitMs === undefined ? {} : { waitMs }) },
+        { signal, cancelOnAbort: true, traceparent, ...(waitMs === undefined ? {} : { waitMs }) },
       ),
     );
   }
@@ -96,9 +99,12 @@ export class JobWriter {
   async #open(jobs: ReadonlySet<string>): Promise<JobView> {
     this.#known = new Set(jobs);
     const head = this.#head(jobs, { open: true });
-    const { bundle, options, onJob } = this.#plan;
+    const { bundle, options, onJob, traceparent } = this.#plan;
     const job = await this.#uploads.sendWith(bundle, options.signal, () =>
-      this.#client.submit({ head, lines: "" }, { ...this.#call(), cancelOnAbort: true }),
+      this.#client.submit(
+        { head, lines: "" },
+        { ...this.#call(), cancelOnAbort: true, traceparent },
+      ),
     );
     onJob?.(job.id);
     return job;

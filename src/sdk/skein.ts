@@ -15,7 +15,8 @@ import { OutcomeBlock, taskFailed } from "./outcomes.ts";
 import { isOutputs, oneOutput } from "./refs.ts";
 import type { OutputsRef, WithRefs } from "./refs.ts";
 import { toSpec } from "./spec.ts";
-import type { Dependency, SubmitOptions } from "./spec.ts";
+import { traced } from "./trace-submit.ts";
+import type { SubmitOptions } from "./spec.ts";
 import { Uploads } from "./uploads.ts";
 import type { Payloads } from "./uploads.ts";
 
@@ -107,12 +108,24 @@ export class Skein implements AsyncDisposable {
     inputs: MapInputs<Input>,
     options: MapOptions<Output> = {},
   ): Promise<JobHandle<Output>> {
+    options.signal?.throwIfAborted();
+    return traced(task.name, options.queue, (traceparent) =>
+      this.#map(task, inputs, options, traceparent),
+    );
+  }
+
+  async #map<Input, Output>(
+    task: Task<Input, Output>,
+    inputs: MapInputs<Input>,
+    options: MapOptions<Output>,
+    traceparent: string | undefined,
+  ): Promise<JobHandle<Output>> {
     const { signal, onJob } = options;
-    signal?.throwIfAborted();
     const paired = isOutputs(inputs) ? inputs : undefined;
     const plan = await this.#plan(task, options, {
       dependencies: paired ? [{ job: paired.job, mode: "each" }] : [],
       onJob: onJob && ((id) => onJob(new JobHandle(this.client, id))),
+      traceparent,
     });
     const items = paired ? await this.#pairs(paired.job, signal) : inputs;
     const builder = new PartBuilder(task.input);
@@ -158,24 +171,27 @@ export class Skein implements AsyncDisposable {
     return this.close();
   }
 
-  async #one(task: Task<never, unknown>, input: unknown, options: SubmitOptions, waitMs?: number) {
-    const plan = await this.#plan(task, options, {});
-    const builder = new PartBuilder(task.input);
-    // A task without an input is called with null: JSON has no undefined.
-    const late = builder.add(input === undefined ? null : input);
-    if (late) await late;
-    const writer = new JobWriter(this.client, this.#uploads, plan);
-    return writer.whole(builder.take(), builder.jobs, waitMs);
+  #one(task: Task<never, unknown>, input: unknown, options: SubmitOptions, waitMs?: number) {
+    return traced(task.name, options.queue, async (traceparent) => {
+      const plan = await this.#plan(task, options, { traceparent });
+      const builder = new PartBuilder(task.input);
+      // A task without an input is called with null: JSON has no undefined.
+      const late = builder.add(input === undefined ? null : input);
+      if (late) await late;
+      const writer = new JobWriter(this.client, this.#uploads, plan);
+      return writer.whole(builder.take(), builder.jobs, waitMs);
+    });
   }
 
   async #plan(
     task: Task<never, unknown>,
     options: SubmitOptions,
-    more: { dependencies?: readonly Dependency[]; onJob?: JobPlan["onJob"] },
+    more: Partial<Pick<JobPlan, "dependencies" | "onJob" | "traceparent">>,
   ): Promise<JobPlan> {
     const { code, bundle } = await codeOf(task);
     const spec = toSpec(task, code, options);
-    return { spec, options, bundle, dependencies: more.dependencies ?? [], onJob: more.onJob };
+    const { dependencies = [], onJob, traceparent } = more;
+    return { spec, options, bundle, dependencies, onJob, traceparent };
   }
 
   async #pairs(job: string, signal: AbortSignal | undefined): Promise<Iterable<unknown>> {

@@ -32,6 +32,8 @@ export interface TaskContext<Setup = undefined> extends SetupContext {
    * believed dead cannot overwrite its successor's work (K5).
    */
   readonly fence: number;
+  /** W3C trace context of this attempt, to be handed on; undefined when its submit had none. */
+  readonly traceparent: string | undefined;
   /** What `setup` returned. */
   readonly setup: Setup;
 }

@@ -1,6 +1,7 @@
 // skein master: one master in this process. Its subcommands are in masters.ts.
 
 import type { Command } from "commander";
+import { startExport } from "../../lib/tracing.ts";
 import { SkeinError } from "../../protocol/errors.ts";
 import type { Cli } from "../cli.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -71,6 +72,7 @@ async function runMaster(options: MasterOptions, cli: Cli): Promise<void> {
   // Loaded here, so that --help comes at once.
   const { startMaster } = await import("../../master/master.ts");
   const settings = { ...settingsOf(options), ...testSettings(cli.io.env) };
+  await using _tracing = startExport("skein-master", log);
   // Listens first: whoever reads "ready" may tell it to end at once.
   using told = untilToldToEnd(cli, options.exitWithStdin ?? false);
   // Asked once more, it does not finish what it has begun: the journal is safe at any moment.

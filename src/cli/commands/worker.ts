@@ -6,6 +6,7 @@ import type { WorkerView } from "../../client/index.ts";
 import { parseDuration, parseMemoryMiB } from "../../sdk/units.ts";
 import { defaultDataDir } from "../../sdk/locate.ts";
 import { delay } from "../../lib/abort.ts";
+import { canExport } from "../../lib/tracing.ts";
 import { version } from "../../lib/version.ts";
 import { workerStateWords } from "../../protocol/filter-fields.ts";
 import { forEach } from "../bulk.ts";
@@ -86,6 +87,9 @@ async function runWorker(options: WorkerOptions, cli: Cli): Promise<void> {
   const root = options.data ?? defaultDataDir(cli.io.env);
   // Loaded here: `worker list` is for people who wait.
   const { startWorker } = await import("../../worker/worker.ts");
+  const log = makeLog(options, cli);
+  // Its slots send traces, and cannot say what they lack.
+  canExport(log);
   const worker = await startWorker({
     id,
     dataDir: join(root, "workers", id),
@@ -95,7 +99,7 @@ async function runWorker(options: WorkerOptions, cli: Cli): Promise<void> {
     amounts: amountsOf(options),
     labels: options.label ?? {},
     pool: options.pool,
-    log: makeLog(options, cli),
+    log,
   });
   const { amounts } = worker.info;
   if (options.json)

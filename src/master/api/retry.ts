@@ -18,6 +18,7 @@ import { resolveAfter } from "./dependencies.ts";
 import type { ApiContext, Call } from "./handlers.ts";
 import { checkArchived, findJob, seeJob, specOfRow, viewOfRow } from "./lookup.ts";
 import { requestKey } from "./request-key.ts";
+import { traceSubmit } from "./submit-trace.ts";
 import { checkRoom, newJobId, securePayloads } from "./submit.ts";
 
 /** Parts that are sent with the submit: well below what a batch holds. */
@@ -84,10 +85,14 @@ async function decisionFor(
   await context.master.copies.secure(first.items.flatMap(({ payloads }) => payloads));
   const scope = `${spec.namespace} retry`;
   const content = Buffer.from(`retry ${id}`);
+  const own = newJobId();
+  // What is retried now is of this request's trace, not of the one that failed.
+  const { spec: traced, span } = traceSubmit(call.request, spec, own);
+  span?.end();
   return {
     kind: "submit",
-    id: newJobId(),
-    spec: { ...spec, after, by: "token", retryOf: id },
+    id: own,
+    spec: { ...traced, after, by: "token", retryOf: id },
     open,
     key: keyOf(scope, content),
     parts: first.items,

@@ -22,6 +22,7 @@ import { seeJob, viewOfRow } from "./lookup.ts";
 import { toParts } from "./parts.ts";
 import { requestKey } from "./request-key.ts";
 import { readSubmit } from "./submit-body.ts";
+import { traceSubmit } from "./submit-trace.ts";
 
 export async function submit(context: ApiContext, call: Call<"submit">): Promise<JsonText> {
   const { master } = context;
@@ -38,10 +39,12 @@ export async function submit(context: ApiContext, call: Call<"submit">): Promise
   const { after, archived } =
     spec.after.length === 0 ? nothingAfter : await resolveAfter(context, spec.after);
   const scope = spec.namespace;
+  const id = newJobId();
+  const { spec: traced, span } = traceSubmit(request, spec, id);
   const decision: SubmitRequest = {
     kind: "submit",
-    id: newJobId(),
-    spec: after.length === 0 ? spec : { ...spec, after },
+    id,
+    spec: after.length === 0 ? traced : { ...traced, after },
     open: head.open,
     key: requestKey({ request, own: head.key, scope, content: bytes }),
     parts: toParts(lines, head.payloads),
@@ -54,6 +57,8 @@ export async function submit(context: ApiContext, call: Call<"submit">): Promise
   } catch (error) {
     context.poisoned.note(bytes, error);
     throw error;
+  } finally {
+    span?.end();
   }
 }
 

@@ -6,6 +6,7 @@
 //
 //   SKEIN_JOB, SKEIN_TASK, SKEIN_ATTEMPT, SKEIN_FENCE   who it is
 //   SKEIN_INPUT   a file with the input as JSON        SKEIN_OUT   a folder: files left there are outputs
+//   TRACEPARENT   its W3C trace context, if its submit had one (the job's own `env` wins)
 //   SKEIN_SLOT    by which the slot finds and ends what the command leaves running
 
 import { join } from "node:path";
@@ -30,6 +31,7 @@ export function commandEnvironment(
   return {
     ...all,
     TMPDIR: join(folder, "tmp"),
+    ...(attempt.trace && { TRACEPARENT: attempt.trace.traceparent }),
     ...env,
     SKEIN_JOB: job,
     SKEIN_TASK: String(attempt.task),

@@ -185,9 +185,11 @@ export class ProcessSlot implements Slot {
   }
 
   #sendJob(code: SlotCode): void {
-    const { id, task, labels, finalErrors } = this.#job;
+    const { id, task, labels, finalErrors, traceparent } = this.#job;
     const worker = this.#support.workerId;
-    this.#child.send({ kind: "job", job: id, name: task, code, labels, finalErrors, worker });
+    const trace = traceparent === undefined ? {} : { traceparent };
+    const job = { job: id, name: task, code, labels, finalErrors, worker, ...trace };
+    this.#child.send({ kind: "job", ...job });
   }
 
   #feed(): void {

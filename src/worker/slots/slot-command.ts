@@ -17,6 +17,7 @@ import { sendProgress } from "./slot-context.ts";
 import type { Print } from "./slot-print.ts";
 import { endWithText, slotFolder } from "./slot-result.ts";
 import type { Attempt, Performer, Runner } from "./slot-runner.ts";
+import { traceAttempt } from "./slot-trace.ts";
 import { errorText } from "./task-errors.ts";
 import type { SlotAbort, SlotCode, SlotJob } from "./wire.ts";
 
@@ -52,6 +53,7 @@ export class CommandPerformer implements Performer {
 
   perform(attempt: Attempt): void {
     const folder = join(slotFolder, `a${attempt.seq}`);
+    attempt.trace = traceAttempt(this.#job, attempt);
     const run = new CommandRun(this.#runner, attempt, { folder, ...this.#options });
     try {
       for (const name of ["work", "out", "tmp"]) mkdirSync(join(folder, name), { recursive: true });

@@ -24,6 +24,8 @@ export class TaskContext {
   readonly labels: Labels;
   /** The worker's id. */
   readonly worker: string;
+  /** W3C trace context of this attempt, to be handed on; undefined when its submit had none. */
+  readonly traceparent: string | undefined;
   readonly #attempt: Attempt;
   readonly #runner: Runner;
   #controller: AbortController | undefined;
@@ -36,6 +38,7 @@ export class TaskContext {
     this.setup = setup;
     this.labels = job.labels;
     this.worker = job.worker;
+    this.traceparent = attempt.trace?.traceparent;
     this.#attempt = attempt;
     this.#runner = runner;
   }

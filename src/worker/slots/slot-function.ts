@@ -11,6 +11,7 @@ import {
   type TaskDefinition,
   type Validated,
 } from "./slot-module.ts";
+import { traceAttempt } from "./slot-trace.ts";
 import { endTooLarge, endWithText, serialise } from "./slot-result.ts";
 import type { Attempt, Performer, Runner } from "./slot-runner.ts";
 import { errorText, isFinalError, toTaskError } from "./task-errors.ts";
@@ -38,6 +39,7 @@ export class FunctionPerformer implements Performer {
   }
 
   perform(attempt: Attempt): void {
+    attempt.trace = traceAttempt(this.#job, attempt);
     if (this.#ready) this.#run(this.#ready, attempt);
     else void this.#prepare(attempt);
   }
@@ -101,7 +103,10 @@ export class FunctionPerformer implements Performer {
     const context = new TaskContext(this.#job, attempt, this.#runner, ready.setup);
     let result: unknown;
     try {
-      result = ready.task.run?.(input, context);
+      const { trace } = attempt;
+      result = trace
+        ? trace.run(() => ready.task.run?.(input, context))
+        : ready.task.run?.(input, context);
     } catch (error) {
       return this.#fail(attempt, error);
     }

@@ -6,6 +6,8 @@
 import { Socket } from "node:net";
 import { Worker } from "node:worker_threads";
 import { endReasons } from "../../protocol/model.ts";
+import { silentLog } from "../../lib/log.ts";
+import { startExport } from "../../lib/tracing.ts";
 import { FrameReader } from "./frames.ts";
 import { killSlot } from "./kill-slot.ts";
 import { cell, phase, RowBuffer } from "./rows.ts";
@@ -29,6 +31,8 @@ thread.unref();
 // Without its watchdog a slot must not run anything.
 thread.on("error", (error) => leave(`its watchdog failed: ${error.message}`));
 
+// The worker has said what is missing.
+const exporting = startExport("skein-slot", silentLog);
 const socket = new Socket({ fd: 3, readable: true, writable: true });
 const outbox = new Outbox(socket, rows);
 const runner = new Runner(outbox, rows, { wake: () => thread.postMessage("look"), performerOf });
@@ -94,5 +98,5 @@ function leave(reason: string): void {
   outbox.send({ kind: "leaving", reason });
   slotEnd.abort(new Error(`the slot ends: ${reason}`));
   socket.removeAllListeners("close");
-  outbox.end(() => process.exit(0));
+  outbox.end(() => void exporting.flush().finally(() => process.exit(0)));
 }

@@ -5,9 +5,11 @@
 //   R3  The event loop turns at least every 5 ms unless user code holds it, so that drops and cancels are
 //       seen between short tasks.
 
+import { endReasons } from "../../protocol/model.ts";
 import type { Outbox } from "./slot-outbox.ts";
 import { cell, phase, type RowBuffer } from "./rows.ts";
 import { errorText } from "./task-errors.ts";
+import type { AttemptTrace } from "./slot-trace.ts";
 import type { SlotAbort, SlotGive, SlotJob } from "./wire.ts";
 
 const turnMs = 5;
@@ -24,6 +26,8 @@ export interface Attempt {
   abort: SlotAbort | undefined;
   /** Called when that is told. */
   onAbort: ((abort: SlotAbort) => void) | undefined;
+  /** Its span, if its job is traced. */
+  trace: AttemptTrace | undefined;
 }
 
 /** Runs one attempt and calls one of the runner's `end…` exactly once, now or later. */
@@ -90,6 +94,7 @@ export class Runner {
         startedAt: 0,
         abort: undefined,
         onAbort: undefined,
+        trace: undefined,
       });
     }
     this.#turn();
@@ -124,7 +129,7 @@ export class Runner {
     if (this.#running !== attempt) return true;
     const now = performance.now();
     this.#sayUnstarted(attempt.abort, now);
-    this.#ended(now);
+    this.#ended(now, attempt.abort.code);
     return true;
   }
 
@@ -148,7 +153,7 @@ export class Runner {
     if (this.#running !== attempt) return;
     const now = performance.now();
     this.outbox.row(attempt.seq, code, (now - attempt.startedAt) * 1_000, value, now);
-    this.#ended(now);
+    this.#ended(now, code);
   }
 
   endWithValue(attempt: Attempt, value: { bytes: Uint8Array } | { file: string }): void {
@@ -156,7 +161,7 @@ export class Runner {
     const now = performance.now();
     const micros = (now - attempt.startedAt) * 1_000;
     this.outbox.send({ kind: "value", seq: attempt.seq, micros, value });
-    this.#ended(now);
+    this.#ended(now, endReasons.succeeded.code);
   }
 
   endWithOutputs(
@@ -167,7 +172,7 @@ export class Runner {
     const now = performance.now();
     const micros = (now - attempt.startedAt) * 1_000;
     this.outbox.send({ kind: "outputs", seq: attempt.seq, micros, ...outputs });
-    this.#ended(now);
+    this.#ended(now, endReasons.succeeded.code);
   }
 
   /** Nothing is started any more; what waits is dropped by the worker when this process is gone. */
@@ -175,7 +180,8 @@ export class Runner {
     this.#closed = true;
   }
 
-  #ended(now: number): void {
+  #ended(now: number, code: number): void {
+    this.#running?.trace?.end(code);
     this.#lastSeq = this.#running?.seq ?? 0;
     this.#running = undefined;
     this.#now = now;

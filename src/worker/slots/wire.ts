@@ -24,6 +24,8 @@ export interface SlotJob {
   readonly labels: Labels;
   readonly finalErrors: readonly string[];
   readonly worker: string;
+  /** W3C trace context of the job's submit, if it had one. */
+  readonly traceparent?: string;
 }
 
 /** Attempts first … first + tasks.length - 1, to run in this order. */
