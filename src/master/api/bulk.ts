@@ -10,6 +10,7 @@ import type { ApiContext, Call } from "./handlers.ts";
 import { listJobs } from "./job-list.ts";
 import { requestKey } from "./request-key.ts";
 import { retry } from "./retry.ts";
+import type { KeyOf } from "./retry.ts";
 
 /** Requests that wait for the loop at one time: they share batches. */
 const atOnce = 64;
@@ -37,14 +38,16 @@ export async function retryJobs(
 ): Promise<BulkView> {
   const fitting = await fittingJobs(context, body, ["failed", "cancelled"]);
   if (body.dryRun) return planned(fitting);
+  const { traceparent: trace } = request.headers;
   return changeAll(fitting, retriesAtOnce, async ({ id, number }) => {
-    const { id: job } = await retry(context, number, (scope, content) => {
+    const keyOf: KeyOf = (scope, content) => {
       const key = requestKey({ request, own: undefined, scope, content });
       // One request makes many jobs: each has a key of its own, made of the one that was sent.
       if (key === null) return null;
       const text = key.kind === "user" ? key.key : `${key.client}:${key.n}`;
       return { kind: "user", key: `${scope} all/${text}/${id}`, fingerprint: key.fingerprint };
-    });
+    };
+    const { id: job } = await retry(context, number, { keyOf, trace });
     return { job };
   });
 }

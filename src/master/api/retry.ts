@@ -19,6 +19,7 @@ import type { ApiContext, Call } from "./handlers.ts";
 import { checkArchived, findJob, seeJob, specOfRow, viewOfRow } from "./lookup.ts";
 import { requestKey } from "./request-key.ts";
 import { traceSubmit } from "./submit-trace.ts";
+import type { TraceHeader } from "./submit-trace.ts";
 import { checkRoom, newJobId, securePayloads } from "./submit.ts";
 
 /** Parts that are sent with the submit: well below what a batch holds. */
@@ -33,15 +34,24 @@ interface Source {
 export async function retryJob(context: ApiContext, call: Call<"retryJob">): Promise<JobView> {
   const number = await findJob(context, call.params.job);
   const { request } = call;
-  return retry(context, number, (scope, content) =>
-    requestKey({ request, own: undefined, scope, content }),
-  );
+  const keyOf: KeyOf = (scope, content) => requestKey({ request, own: undefined, scope, content });
+  return retry(context, number, { keyOf, trace: request.headers["traceparent"] });
 }
 
 /** The idempotency key of a request within a scope, for a content. */
-type KeyOf = (scope: string, content: Uint8Array) => RequestKey | null;
+export type KeyOf = (scope: string, content: Uint8Array) => RequestKey | null;
 
-export async function retry(context: ApiContext, number: number, keyOf: KeyOf): Promise<JobView> {
+export interface RetryRequest {
+  readonly keyOf: KeyOf;
+  /** What is retried now is of this trace, not of that of what failed. */
+  readonly trace: TraceHeader;
+}
+
+export async function retry(
+  context: ApiContext,
+  number: number,
+  request: RetryRequest,
+): Promise<JobView> {
   const { master } = context;
   checkRoom(master);
   await checkArchived(context, number);
@@ -65,7 +75,7 @@ export async function retry(context: ApiContext, number: number, keyOf: KeyOf): 
       hint: "There is nothing to retry; submit it anew to run it again.",
     });
   }
-  const decision = await decisionFor(context, keyOf, source, { first, open: !first.done });
+  const decision = await decisionFor(context, request, source, { first, open: !first.done });
   const bytes = first.items.reduce((sum, part) => sum + part.bytes.length, 512);
   const { job } = await ask(master, decision, bytes);
   if (!first.done) await addRest(context, job, parts);
@@ -74,7 +84,7 @@ export async function retry(context: ApiContext, number: number, keyOf: KeyOf): 
 
 async function decisionFor(
   context: ApiContext,
-  keyOf: KeyOf,
+  { keyOf, trace }: RetryRequest,
   { id, spec }: Source,
   { first, open }: { readonly first: Some; readonly open: boolean },
 ): Promise<SubmitRequest> {
@@ -86,8 +96,7 @@ async function decisionFor(
   const scope = `${spec.namespace} retry`;
   const content = Buffer.from(`retry ${id}`);
   const own = newJobId();
-  // What is retried now is of this request's trace, not of the one that failed.
-  const { spec: traced, span } = traceSubmit(call.request, spec, own);
+  const { spec: traced, span } = traceSubmit(trace, spec, own);
   span?.end();
   return {
     kind: "submit",

@@ -1,11 +1,13 @@
 // The trace of a submit: the context that its client sent goes with the job, to every attempt of it. If somebody
 // traces in this process (lib/tracing.ts) the submit is a span under the client's, and the job's context is its own.
 
-import type { FastifyRequest } from "fastify";
 import type { Span } from "@opentelemetry/api";
 import { parentOf, remoteContext, startSpan, tracing } from "../../lib/tracing.ts";
 import type { JobSpec } from "../../protocol/model.ts";
 import { formatTraceparent, parseTraceparent } from "../../protocol/traceparent.ts";
+
+/** `traceparent`, as it came with a request. */
+export type TraceHeader = string | readonly string[] | undefined;
 
 export interface TracedSpec {
   readonly spec: JobSpec;
@@ -13,14 +15,13 @@ export interface TracedSpec {
 }
 
 /** The spec with the context of this request, or with none; never with that of an earlier one. */
-export function traceSubmit(request: FastifyRequest, plain: JobSpec, job: string): TracedSpec {
-  const { traceparent: header } = request.headers;
+export function traceSubmit(header: TraceHeader, plain: JobSpec, job: string): TracedSpec {
   const api = tracing();
   if (header === undefined && !api && plain.traceparent === undefined) {
     return { spec: plain, span: undefined };
   }
   const { traceparent: _, ...spec } = plain;
-  const sent = parseTraceparent(Array.isArray(header) ? header[0] : header);
+  const sent = parseTraceparent(typeof header === "string" ? header : undefined);
   if (!api) return { spec: withParent(spec, sent), span: undefined };
   const attributes = {
     "skein.job.id": job,

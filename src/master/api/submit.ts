@@ -40,7 +40,7 @@ export async function submit(context: ApiContext, call: Call<"submit">): Promise
     spec.after.length === 0 ? nothingAfter : await resolveAfter(context, spec.after);
   const scope = spec.namespace;
   const id = newJobId();
-  const { spec: traced, span } = traceSubmit(request, spec, id);
+  const { spec: traced, span } = traceSubmit(request.headers["traceparent"], spec, id);
   const decision: SubmitRequest = {
     kind: "submit",
     id,

@@ -16,6 +16,7 @@ export type Watched = Pick<
   | "archive"
   | "identity"
   | "journal"
+  | "keptLogs"
   | "leadership"
   | "loop"
   | "payloads"
@@ -242,7 +243,14 @@ function addMasters({ registry }: Metrics, master: Watched, see: See): void {
   );
 }
 
-function addFiles({ registry }: Metrics, { payloads }: Watched): void {
+function addFiles({ registry }: Metrics, { payloads, keptLogs }: Watched): void {
+  registry.gauge(
+    {
+      name: "skein_logs_queued_bytes",
+      help: "Bytes of logs that workers have pushed and that wait for this master's disk.",
+    },
+    () => [[keptLogs.store.waitingBytes]],
+  );
   registry.gauge({ name: "skein_payloads", help: "Payloads stored on this master." }, () => [
     [payloads.usage().payloads],
   ]);
