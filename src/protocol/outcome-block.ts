@@ -125,12 +125,29 @@ function mayHoldStored(block: Uint8Array): boolean {
   return hasCodes;
 }
 
-/** How each attempt of a block ended, and after how long, without its other columns: for who only counts them. */
-export function eachEnd(block: Uint8Array, see: (code: number, micros: number) => void): void {
+/**
+ * How the attempts of a block ended and after how long, without its other columns: for who only counts them. Where
+ * all succeeded inline and are many, some stand for all: `times` says for how many.
+ */
+export function countEnds(
+  block: Uint8Array,
+  see: (code: number, micros: number, times: number) => void,
+): void {
   const { reader, count, hasCodes } = atCodes(block);
-  const codes = hasCodes ? reader.bytes(count) : undefined;
-  for (let i = 0; i < count; i++) see(codes?.[i] ?? 0, reader.varint());
+  if (hasCodes) {
+    const codes = reader.bytes(count);
+    for (let i = 0; i < count; i++) see(codes[i] ?? 0, reader.varint(), 1);
+    return;
+  }
+  const shown = Math.min(count, endsShown);
+  for (let i = 0, left = count; i < shown; i++) {
+    const times = Math.floor(left / (shown - i));
+    left -= times;
+    see(0, reader.varint(), times);
+  }
 }
+
+const endsShown = 16;
 
 /** A reader that stands before the codes. */
 function atCodes(block: Uint8Array): { reader: ByteReader; count: number; hasCodes: boolean } {

@@ -70,7 +70,13 @@ export class ByteReader {
 
   /** Past so many varints, whatever they say. */
   skip(varints: number): void {
-    for (let left = varints; left > 0;) if (this.byte() < 0x80) left--;
+    const bytes = this.#bytes;
+    let at = this.offset;
+    for (let left = varints; left > 0; at++) {
+      if (at >= bytes.length) throw new RangeError("a block ends too early");
+      if ((bytes[at] ?? 0) < 0x80) left--;
+    }
+    this.offset = at;
   }
 
   zigzag(): number {
