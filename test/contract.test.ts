@@ -59,8 +59,13 @@ describe("CLI and SDK", () => {
   });
 });
 
-/** The client's transports; of the laptop cluster it is the pipes of its child. */
-const talkers = new Set(["client/transport.ts", "sdk/node-transport.ts", "sdk/laptop.ts"]);
+/** The client's transports; of the laptop cluster it is the pipes of its child; the doctor's looks at bare ports. */
+const talkers = new Set([
+  "client/transport.ts",
+  "sdk/node-transport.ts",
+  "sdk/laptop.ts",
+  "cli/doctor/machine.ts",
+]);
 
 /** Every method once; a new one does not compile until it stands here. */
 function callsOf(

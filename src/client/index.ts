@@ -26,6 +26,7 @@ export type {
 export type { CallOptions } from "./calls.ts";
 export type { OutcomeEvent } from "./streams.ts";
 export type { ClusterEvent, ClusterEventData, EventsOptions } from "./events.ts";
+export { addresses } from "./paths.ts";
 export { fetchTransport, pageTransport } from "./transport.ts";
 export type { Transport, TransportRequest, TransportResponse } from "./transport.ts";
 export { SkeinError } from "../protocol/errors.ts";

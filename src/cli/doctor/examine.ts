@@ -1,6 +1,6 @@
 // Runs the checks: of this machine always, of the cluster where one is known.
 
-import { createClient, fetchTransport } from "../../client/index.ts";
+import { addresses, createClient, fetchTransport } from "../../client/index.ts";
 import type { Client, WorkerView } from "../../client/index.ts";
 import { version } from "../../lib/version.ts";
 import { SkeinError } from "../../protocol/errors.ts";
@@ -85,13 +85,23 @@ async function examineHere(
 async function portOwner(): Promise<"nobody" | "skein" | "another"> {
   if ((await machine.dial("127.0.0.1", portDefault)) !== undefined) return "nobody";
   try {
-    const url = `http://127.0.0.1:${portDefault}/v1/version`;
-    const response = await fetch(url, { signal: AbortSignal.timeout(askMs) });
-    const { code } = (await response.json()) as { readonly code?: unknown };
+    const response = await askVersion(`http://127.0.0.1:${portDefault}`, {}, undefined);
+    const { code } = JSON.parse(await response.text()) as { readonly code?: unknown };
     return code === "unauthorized" ? "skein" : "another";
   } catch {
     return "another";
   }
+}
+
+/** Of this very address, without the client, which would go on to another master. */
+function askVersion(
+  address: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+) {
+  const [method, path] = addresses.version;
+  const url = new URL(path, address).href;
+  return fetchTransport({ method, url, headers, body: undefined, signal, silenceMs: askMs });
 }
 
 // ── the cluster ──────────────────────────────────────────────────────────────────────────
@@ -155,13 +165,11 @@ async function ask(client: Client, { signal }: Io) {
 async function reach(address: string, token: string, io: Io): Promise<Reached> {
   const begin = performance.now();
   try {
-    const response = await fetch(new URL("/v1/version", address), {
-      headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.any([io.signal, AbortSignal.timeout(askMs)]),
-    });
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await askVersion(address, headers, io.signal);
     await response.text();
     const ms = performance.now() - begin;
-    const date = Date.parse(response.headers.get("date") ?? "");
+    const date = Date.parse(response.header("date") ?? "");
     // It was made half-way, and its second had begun half a second before on the average.
     const clockMs = Number.isNaN(date) ? undefined : date + 500 + ms / 2 - io.now();
     return { address, ms, clockMs };
