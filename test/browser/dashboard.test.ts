@@ -19,6 +19,7 @@ test("its scripts are at most 250 kB, packed", () => {
 describe.skipIf(chromiumFound === undefined)("the dashboard (skipped without Chromium)", () => {
   let dashboard: Dashboard;
   let failed: string;
+  let printed: string;
   let waits: string;
   beforeAll(async () => {
     dashboard = await Dashboard.open();
@@ -27,6 +28,8 @@ describe.skipIf(chromiumFound === undefined)("the dashboard (skipped without Chr
       await dashboard.job("echo '<b>bold</b> \u001b[31mred\u001b[0m'; exit 3", { labels: hostile })
     ).id;
     await dashboard.ended(failed);
+    printed = (await dashboard.job("echo hay; echo needle $$", { tasks: 5 })).id;
+    await dashboard.ended(printed);
     waits = (await dashboard.job("sleep 1000", { tasks: 4 })).id;
   });
   afterAll(async () => {
@@ -148,6 +151,90 @@ describe.skipIf(chromiumFound === undefined)("the dashboard (skipped without Chr
     expect((await dashboard.client.job(waits)).ended).toBeNull();
   });
 
+  test("says what is wrong with a filter in the master's words, and takes it away again", async () => {
+    const page = await dashboard.page();
+    await page.goto(at("/jobs"));
+    await page.getByRole("textbox", { name: "Add to the filter" }).fill("stat:failed");
+    await page.keyboard.press("Enter");
+    const words = page.locator("main [role=alert]");
+    await words.filter({ hasText: 'there is no field "stat"' }).waitFor();
+    await words.filter({ hasText: "Did you mean state?" }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole("button", { name: "Take away stat:failed" }).click();
+    await page.getByRole("table", { name: "Jobs" }).waitFor();
+    expect(await words.count()).toBe(0);
+    // It was asked, and not again and again.
+    const refusals = dashboard.complaints.splice(0);
+    expect(refusals.filter((one) => !one.startsWith("400 /v1/jobs "))).toEqual([]);
+    expect(refusals.length).toBeLessThan(4);
+  });
+
+  test("cancels all that fit a filter, and asks again when they are no longer as many", async () => {
+    const labels = { team: "night shift" };
+    const more = () => dashboard.job("sleep 1000", { labels });
+    const ids = [(await more()).id, (await more()).id];
+    const page = await dashboard.page();
+    await page.goto(at(`/jobs?filter=${encodeURIComponent('label.team="night shift"')}`));
+    await page.getByRole("checkbox", { name: `Choose sh ${ids[0]?.slice(0, 8)}` }).check();
+    await page.getByRole("button", { name: "Choose all 2" }).click();
+    await page.getByRole("button", { name: "Cancel all" }).click();
+    await page.getByText("Cancel 2 jobs?").waitFor();
+    ids.push((await more()).id);
+    await page.getByRole("button", { name: "Cancel 2 jobs" }).click();
+    await page.getByText("3 jobs fit, not 2: nothing was done.").waitFor();
+    await page.getByRole("button", { name: "Cancel 3 jobs" }).click();
+    await page.getByText("3 done, 0 not.").waitFor();
+    const states = await Promise.all(ids.map(async (id) => (await dashboard.client.job(id)).state));
+    expect(states).toEqual(["cancelled", "cancelled", "cancelled"]);
+    expect((await dashboard.client.job(waits)).ended).toBeNull();
+    const [refusal, ...others] = dashboard.complaints.splice(0);
+    expect(refusal).toContain("count_differs");
+    expect(others).toEqual([]);
+  });
+
+  test("shows what happens as it happens, and how fresh that is", async () => {
+    const page = await dashboard.page();
+    await page.goto(at("/jobs?filter=label.live=yes"));
+    await page.locator(".fresh[title*='term 1, told by']", { hasText: "live" }).waitFor();
+    const begin = Date.now();
+    for (let n = 0; n < 3; n++) {
+      const { id } = await dashboard.job("true", { labels: { live: "yes" } });
+      const row = page.getByRole("row").filter({ hasText: id.slice(0, 8) });
+      await row.filter({ hasText: "waiting" }).waitFor();
+      await dashboard.client.cancelJob(id);
+      await row.filter({ hasText: "cancelled" }).waitFor();
+    }
+    // Without the stream each of six changes would have waited for its own turn of asking, 15 s after the one before.
+    expect(Date.now() - begin).toBeLessThan(30_000);
+  });
+
+  test("takes a worker out of work and in again, and shows what it ran", async () => {
+    const page = await dashboard.page();
+    const { items } = await dashboard.client.workerAttempts("w1");
+    const other = items.length > 0 ? "w1" : "w2";
+    await page.goto(at(`/workers/${other}`));
+    const table = page.getByRole("table", { name: "Last attempts" });
+    await table.getByRole("row").nth(1).waitFor();
+    await page.getByRole("button", { name: "Cordon" }).click();
+    await page.getByRole("button", { name: "Take work again" }).waitFor();
+    expect(["draining", "drained"]).toContain((await dashboard.client.worker(other)).state);
+    await page.getByRole("button", { name: "Take work again" }).click();
+    await page.getByRole("button", { name: "Cordon" }).waitFor();
+    expect((await dashboard.client.worker(other)).state).toBe("active");
+  });
+
+  test("shows the output of all tasks of a job, and finds lines in it", async () => {
+    const page = await dashboard.page();
+    await page.goto(at(`/jobs/${printed}?tab=logs`));
+    await page.getByText("10 lines", { exact: true }).waitFor();
+    await page.getByRole("searchbox", { name: "Find in the output of all tasks" }).fill("needle");
+    await page.keyboard.press("Enter");
+    await page.getByText("5 lines", { exact: true }).waitFor();
+    expect(await page.locator(".lines .line").allInnerTexts()).toHaveLength(5);
+    await page.getByRole("button", { name: "One task" }).click();
+    await page.getByRole("searchbox", { name: "Find in the output", exact: true }).waitFor();
+  });
+
   test("pauses a queue, with the reason for the others", async () => {
     const page = await dashboard.page();
     await page.goto(at("/queues"));
@@ -191,6 +278,20 @@ test.skipIf(chromiumFound === undefined)(
     expect(await page.locator(".fresh").getAttribute("title")).toContain(
       new URL(dashboard.cluster.masters[1]?.url ?? "").host,
     );
+  },
+);
+
+test.skipIf(chromiumFound === undefined)(
+  "a page that no master answers says so, and goes on by itself (skipped without Chromium)",
+  async () => {
+    await using dashboard = await Dashboard.open();
+    const page = await dashboard.page();
+    await page.locator(".fresh", { hasText: "live" }).waitFor();
+    await dashboard.cluster.killMaster();
+    await page.getByText("No master answers.").waitFor();
+    await dashboard.cluster.startMaster();
+    await page.getByText("No master answers.").waitFor({ state: "detached", timeout: 60_000 });
+    await page.locator(".fresh", { hasText: "live" }).waitFor();
   },
 );
 

@@ -1,5 +1,6 @@
 // The filter of a list as it stands in the address: terms with spaces between, `name:value`, `name:a,b`, `!name:value`,
-// `label.team=x`. The master parses it; here it is only taken apart into chips and put together again.
+// `label.team=x`. The master parses it (src/protocol/filter.ts); here it is only taken apart into chips and put together
+// again, also when it is wrong: so that what is wrong can be taken away.
 
 export interface Term {
   readonly text: string;
@@ -9,14 +10,22 @@ export interface Term {
 }
 
 export function termsOf(filter: string): Term[] {
-  return filter
-    .split(/\s+/)
-    .filter((text) => text !== "")
-    .map((text) => {
-      const not = text.startsWith("!");
-      const [name = "", value = ""] = (not ? text.slice(1) : text).split(/[:=<>](.*)/s, 2);
-      return { text, name, values: value.split(","), not };
-    });
+  // Spaces in quotes end no term.
+  const texts = filter.match(/(?:"(?:[^"\\]|\\.)*"?|[^\s"])+/gs) ?? [];
+  return texts.map((text) => {
+    const not = text.startsWith("!");
+    const term = not ? text.slice(1) : text;
+    const sign = term.startsWith("label.") ? /[=<>](.*)/s : /[:=<>](.*)/s;
+    const [name = "", value = ""] = term.split(sign, 2);
+    return { text, name, values: value.split(","), not };
+  });
+}
+
+export function without(filter: string, text: string): string {
+  return termsOf(filter)
+    .filter((term) => term.text !== text)
+    .map((term) => term.text)
+    .join(" ");
 }
 
 export function valuesOf(filter: string, name: string): readonly string[] {

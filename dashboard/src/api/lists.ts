@@ -1,25 +1,22 @@
-// A page of a list, as the master is asked for it.
+// A page of a list, as the master is asked for it: the filter as it stands in the address, which the master reads.
 
-import { valuesOf, termsOf } from "./filter.ts";
+import { SkeinError } from "../../../src/client/index.ts";
 
 export interface ListQuery {
   readonly limit: number;
   readonly cursor?: string;
-  readonly state?: string;
-  readonly queue?: string;
-  readonly label?: string;
+  readonly filter?: string;
 }
 
-/** The filter's terms as the parameters that lists take. */
 export function listQuery(filter: string, limit: number, cursor: string | undefined): ListQuery {
-  const state = valuesOf(filter, "state").join(",");
-  const [queue = ""] = valuesOf(filter, "queue");
-  const label = termsOf(filter).find(({ name }) => name.startsWith("label."));
   return {
     limit,
     ...(cursor === undefined ? {} : { cursor }),
-    ...(state === "" ? {} : { state }),
-    ...(queue === "" ? {} : { queue }),
-    ...(label ? { label: label.text.replace(/^label\./, "") } : {}),
+    ...(filter.trim() === "" ? {} : { filter }),
   };
+}
+
+/** The question is wrong, and stays so: it is not asked again until it is another one. */
+export function isRefused(error: unknown): error is SkeinError {
+  return error instanceof SkeinError && error.code === "bad_request";
 }

@@ -1,15 +1,17 @@
-// What is done to many jobs at once: how many is said before, and what became of each after.
+// What is done to the jobs that were chosen: how many is said before, and what became of each after. All that fit the
+// filter are the master's to find (bulk-filter.tsx).
 
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
 import { client } from "../api/client.ts";
-import { listQuery } from "../api/lists.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { count, plural, shortId } from "../ui/format.ts";
+import { messageOf } from "../ui/parts.tsx";
 import { StateLegend } from "../ui/states.tsx";
+import { ConfirmFilter } from "./bulk-filter.tsx";
 
-type Verb = "retry" | "cancel";
+export type Verb = "retry" | "cancel";
 const fits: Readonly<Record<Verb, (job: JobView) => boolean>> = {
   retry: (job) => job.ended !== null && job.counts.failed + job.counts.cancelled > 0,
   cancel: (job) => job.ended === null,
@@ -18,7 +20,10 @@ const does: Readonly<Record<Verb, (id: string) => Promise<JobView>>> = {
   retry: (id) => client.retryJob(id),
   cancel: (id) => client.cancelJob(id, { reason: "cancelled in the dashboard" }),
 };
-const names: Readonly<Record<Verb, string>> = { retry: "Retry failed", cancel: "Cancel" };
+export const verbNames: Readonly<Record<Verb, string>> = {
+  retry: "Retry failed",
+  cancel: "Cancel",
+};
 
 interface Outcome {
   readonly id: string;
@@ -39,48 +44,56 @@ export function BulkBar(props: {
   readonly onClear: () => void;
 }) {
   const { chosen, filter, total, onClear } = props;
-  const [all, setAll] = useState<readonly JobView[]>();
+  const [all, setAll] = useState(false);
   const [request, setRequest] = useState<Request>();
-  const targets = all ?? chosen;
+  const [verb, setVerb] = useState<Verb>();
   const clear = () => {
-    setAll(undefined);
+    setAll(false);
     onClear();
   };
   const ask = (verb: Verb) => {
-    const jobs = targets.filter(fits[verb]);
-    setRequest({ verb, jobs, left: targets.length - jobs.length });
+    const jobs = chosen.filter(fits[verb]);
+    setRequest({ verb, jobs, left: chosen.length - jobs.length });
+  };
+  const close = (done: boolean) => {
+    setRequest(undefined);
+    setVerb(undefined);
+    if (done) clear();
   };
   return (
     <>
-      {targets.length === 0 ? null : (
+      {chosen.length === 0 && !all ? null : (
         <div className="bulk" role="region" aria-label="Chosen jobs">
-          <b>{plural(targets.length, "job")} chosen</b>
-          {all === undefined && total > chosen.length ? (
-            <button
-              type="button"
-              className="plain"
-              onClick={() => void everyJob(filter).then(setAll)}
-            >
+          <b>
+            {all
+              ? `All ${plural(total, "job")}${filter === "" ? "" : " that fit the filter"} chosen`
+              : `${plural(chosen.length, "job")} chosen`}
+          </b>
+          {!all && total > chosen.length ? (
+            <button type="button" className="plain" onClick={() => setAll(true)}>
               Choose all {count(total)} {filter === "" ? "" : "that fit the filter"}
             </button>
           ) : null}
           <span className="grow" />
-          <VerbButton verb="retry" jobs={targets} onAsk={ask} />
-          <VerbButton verb="cancel" jobs={targets} onAsk={ask} />
+          {all ? (
+            (["retry", "cancel"] as const).map((one) => (
+              <button key={one} type="button" onClick={() => setVerb(one)}>
+                {verbNames[one]} all
+              </button>
+            ))
+          ) : (
+            <>
+              <VerbButton verb="retry" jobs={chosen} onAsk={ask} />
+              <VerbButton verb="cancel" jobs={chosen} onAsk={ask} />
+            </>
+          )}
           <button type="button" className="plain" onClick={clear}>
             Clear
           </button>
         </div>
       )}
-      {request === undefined ? null : (
-        <Confirm
-          {...request}
-          onClose={(done) => {
-            setRequest(undefined);
-            if (done) clear();
-          }}
-        />
-      )}
+      {request === undefined ? null : <Confirm {...request} onClose={close} />}
+      {verb === undefined ? null : <ConfirmFilter verb={verb} filter={filter} onClose={close} />}
     </>
   );
 }
@@ -94,20 +107,9 @@ function VerbButton(props: {
   const n = jobs.filter(fits[verb]).length;
   return (
     <button type="button" disabled={n === 0} onClick={() => onAsk(verb)}>
-      {names[verb]} {n > 0 ? `(${count(n)})` : ""}
+      {verbNames[verb]} {n > 0 ? `(${count(n)})` : ""}
     </button>
   );
-}
-
-/** Over as many pages as it takes. */
-async function everyJob(filter: string): Promise<JobView[]> {
-  const jobs: JobView[] = [];
-  for (let cursor: string | undefined; ;) {
-    const page = await client.jobs(listQuery(filter, 1_000, cursor));
-    jobs.push(...page.items);
-    if (page.nextCursor === null) return jobs;
-    cursor = page.nextCursor;
-  }
 }
 
 function Confirm(props: Request & { readonly onClose: (done: boolean) => void }) {
@@ -127,7 +129,7 @@ function Confirm(props: Request & { readonly onClose: (done: boolean) => void })
       ? `Submit ${plural(jobs.length, "new job")} of the tasks that did not succeed?`
       : `Cancel ${plural(jobs.length, "job")}? What runs is stopped, what waits never starts.`;
   return (
-    <Dialog title={names[verb]} open onClose={() => onClose(outcomes !== undefined)}>
+    <Dialog title={verbNames[verb]} open onClose={() => onClose(outcomes !== undefined)}>
       {outcomes ? (
         <p role="status">
           {count(outcomes.length - failed.length)} done, {count(failed.length)} not.
@@ -159,7 +161,7 @@ function Confirm(props: Request & { readonly onClose: (done: boolean) => void })
             disabled={isBusy}
             onClick={() => void run()}
           >
-            {isBusy ? "Working …" : `${names[verb]} ${plural(jobs.length, "job")}`}
+            {isBusy ? "Working …" : `${verbNames[verb]} ${plural(jobs.length, "job")}`}
           </button>
         )}
       </footer>
@@ -173,10 +175,7 @@ async function doAll(verb: Verb, jobs: readonly JobView[]): Promise<Outcome[]> {
   const waiting = jobs.map(({ id }) => id);
   const work = async () => {
     for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      const trouble = await does[verb](id).then(
-        () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      );
+      const trouble = await does[verb](id).then(() => undefined, messageOf);
       outcomes.push({ id, trouble });
     }
   };

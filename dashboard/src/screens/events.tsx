@@ -3,10 +3,11 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { EventView } from "../../../src/client/index.ts";
 import { toggled, valuesOf } from "../api/filter.ts";
+import { isRefused } from "../api/lists.ts";
 import { useEvents } from "../api/queries.ts";
 import { useCli } from "../shell/cli.tsx";
 import { clockTime, count, exactTime, shortId } from "../ui/format.ts";
-import { Ago, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
+import { Ago, Empty, Loading, Name, Refused, Trouble } from "../ui/parts.tsx";
 import { Table } from "../ui/table.tsx";
 import type { Column } from "../ui/table.tsx";
 
@@ -61,7 +62,10 @@ export function Events() {
           </button>
         ))}
       </div>
-      {events.error && !events.data ? <Trouble error={events.error} what="The events" /> : null}
+      {isRefused(events.error) ? <Refused error={events.error} /> : null}
+      {events.error && !events.data && !isRefused(events.error) ? (
+        <Trouble error={events.error} what="The events" />
+      ) : null}
       {!events.data && !events.error ? <Loading what="events" /> : null}
       {events.data?.items.length === 0 ? (
         <Empty

@@ -1,4 +1,4 @@
-// Output of a job, one task at a time: those that failed first.
+// Output of a job: of all its attempts merged by time, or one task at a time, those that failed first.
 
 import { useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
@@ -7,8 +7,26 @@ import { count } from "../ui/format.ts";
 import { Empty, Loading } from "../ui/parts.tsx";
 import { LogView } from "../ui/log-view.tsx";
 import { wordOf } from "../ui/states.tsx";
+import { MergedLogs } from "./merged-logs.tsx";
 
 export function JobLogs({ job }: { readonly job: JobView }) {
+  const [one, setOne] = useState(false);
+  return (
+    <>
+      <div className="chips" role="group" aria-label="Whose output">
+        <button type="button" className="chip" aria-pressed={!one} onClick={() => setOne(false)}>
+          All tasks, by time
+        </button>
+        <button type="button" className="chip" aria-pressed={one} onClick={() => setOne(true)}>
+          One task
+        </button>
+      </div>
+      {one ? <OneTask job={job} /> : <MergedLogs job={job} />}
+    </>
+  );
+}
+
+function OneTask({ job }: { readonly job: JobView }) {
   const wanted = job.counts.failed > 0 ? "state:failed" : "";
   const tasks = useTasks(job.id, wanted);
   const [task, setTask] = useState<number>();

@@ -4,9 +4,10 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import type { JobView, TaskView } from "../../../src/client/index.ts";
 import { valuesOf, withValues } from "../api/filter.ts";
+import { isRefused } from "../api/lists.ts";
 import { useTasks } from "../api/queries.ts";
 import { count, percent } from "../ui/format.ts";
-import { Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
+import { Empty, Loading, Name, Refused, Trouble } from "../ui/parts.tsx";
 import { State } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
 import type { Column } from "../ui/table.tsx";
@@ -53,7 +54,10 @@ export function Tasks({ job }: { readonly job: JobView }) {
           </button>
         ))}
       </div>
-      {tasks.error && !tasks.data ? <Trouble error={tasks.error} what="The tasks" /> : null}
+      {isRefused(tasks.error) ? <Refused error={tasks.error} /> : null}
+      {tasks.error && !tasks.data && !isRefused(tasks.error) ? (
+        <Trouble error={tasks.error} what="The tasks" />
+      ) : null}
       {!tasks.data && !tasks.error ? <Loading what="tasks" /> : null}
       {tasks.data && rows.length === 0 ? <Empty why="No task is in these states now." /> : null}
       {rows.length > 0 ? (

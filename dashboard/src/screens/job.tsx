@@ -4,7 +4,9 @@ import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router"
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
+import { isTerm } from "../../../src/protocol/filter.ts";
 import { client } from "../api/client.ts";
+import { useLiveJob } from "../api/live.ts";
 import { useJob } from "../api/queries.ts";
 import { etaOf } from "../api/eta.ts";
 import { jobTabs } from "../routes.tsx";
@@ -37,6 +39,7 @@ export function Job() {
   const job = useJob(asked);
   // The address may have the first digits only.
   const id = job.data?.id ?? asked;
+  useLiveJob(job.data?.id);
   useCli([
     { does: "This job", command: `skein job get ${id}` },
     { does: "Its tasks", command: `skein task list ${id}` },
@@ -155,7 +158,7 @@ function JobHead({ job }: { readonly job: JobView }) {
       <StateLegend counts={job.counts} />
       <dl className="facts">
         <Fact name="Queue">
-          <Link to="/jobs" search={{ filter: `queue:${job.queue}` }}>
+          <Link to="/jobs" search={{ filter: isTerm("queue", job.queue) }}>
             <Name text={job.queue} />
           </Link>
         </Fact>

@@ -4,12 +4,13 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import type { JobView } from "../../../src/client/index.ts";
-import { termsOf, valuesOf, withValues } from "../api/filter.ts";
+import { termsOf, valuesOf, without, withValues } from "../api/filter.ts";
+import { isRefused } from "../api/lists.ts";
 import { useJobs } from "../api/queries.ts";
 import { etaOf } from "../api/eta.ts";
 import { useCli } from "../shell/cli.tsx";
 import { count, duration, exactTime, shortId } from "../ui/format.ts";
-import { Ago, Command, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
+import { Ago, Command, Empty, Loading, Name, Refused, Trouble } from "../ui/parts.tsx";
 import { State, StateBar } from "../ui/states.tsx";
 import { Table } from "../ui/table.tsx";
 import type { Column } from "../ui/table.tsx";
@@ -43,7 +44,10 @@ export function Jobs() {
         </span>
       </div>
       <Chips filter={filter} setFilter={setFilter} />
-      {jobs.error && !jobs.data ? <Trouble error={jobs.error} what="The jobs" /> : null}
+      {isRefused(jobs.error) ? <Refused error={jobs.error} /> : null}
+      {jobs.error && !jobs.data && !isRefused(jobs.error) ? (
+        <Trouble error={jobs.error} what="The jobs" />
+      ) : null}
       {jobs.data && rows.length === 0 ? (
         <NoJobs filter={filter} onClear={() => setFilter("")} />
       ) : null}
@@ -63,6 +67,7 @@ export function Jobs() {
         />
       ) : null}
       <BulkBar
+        key={filter}
         chosen={rows.filter(({ id }) => chosen.has(id))}
         filter={filter}
         total={total}
@@ -83,8 +88,7 @@ export function flipped(set: ReadonlySet<string>, key: string): ReadonlySet<stri
 }
 
 function cliOf(filter: string) {
-  const state = valuesOf(filter, "state").join(",");
-  const flag = state === "" ? "" : ` --state ${state}`;
+  const flag = filter === "" ? "" : ` --filter '${filter.replaceAll("'", "'\\''")}'`;
   return [
     { does: "This list", command: `skein job list${flag}` },
     { does: "The same for programs", command: `skein job list${flag} --json` },
@@ -242,22 +246,13 @@ function Chips(props: { readonly filter: string; readonly setFilter: (filter: st
           <State state={state} />
         </button>
       ))}
-      {others.map(({ text, name, not }) => (
+      {others.map(({ text }) => (
         <button
           key={text}
           type="button"
           className="chip on"
           aria-label={`Take away ${text}`}
-          onClick={() =>
-            setFilter(
-              not
-                ? termsOf(filter)
-                    .filter((one) => one.text !== text)
-                    .map((one) => one.text)
-                    .join(" ")
-                : withValues(filter, name, []),
-            )
-          }
+          onClick={() => setFilter(without(filter, text))}
         >
           <bdi>{text}</bdi> <span aria-hidden="true">×</span>
         </button>

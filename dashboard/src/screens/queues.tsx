@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { QueueView } from "../../../src/client/index.ts";
+import { isTerm } from "../../../src/protocol/filter.ts";
 import { client } from "../api/client.ts";
 import { useQueues } from "../api/queries.ts";
 import { useCli } from "../shell/cli.tsx";
@@ -57,7 +58,7 @@ function QueueCard(props: {
     <li className="card">
       <header>
         <h2>
-          <Link to="/jobs" search={{ filter: `queue:${queue.name}` }}>
+          <Link to="/jobs" search={{ filter: isTerm("queue", queue.name) }}>
             <Name text={queue.name} />
           </Link>
         </h2>

@@ -3,6 +3,7 @@
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import type { TaskDetailView, WhyView } from "../../../src/client/index.ts";
+import { useLiveJob } from "../api/live.ts";
 import { useJob, useTask, useWhy } from "../api/queries.ts";
 import { useCli } from "../shell/cli.tsx";
 import { clockTime, count, duration, exactTime, shortId } from "../ui/format.ts";
@@ -17,6 +18,7 @@ export function Task() {
   const number = Number(text);
   const task = useTask(job, number);
   const why = useWhy(job, number);
+  useLiveJob(task.data?.job);
   const [chosen, setChosen] = useState<number>();
   const id = `${job}/${text}`;
   useCli([

@@ -1,32 +1,31 @@
-// One worker: what it is, what it has to give, and draining it.
+// One worker: what it is, what it has to give, what it runs and ran; and taking it out of work.
 
-import { Link, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import type { WorkerView } from "../../../src/client/index.ts";
+import { SkeinError } from "../../../src/client/index.ts";
+import type { WorkerDetailView } from "../../../src/client/index.ts";
 import { client } from "../api/client.ts";
-import { useWorkers } from "../api/queries.ts";
+import { useWorker } from "../api/queries.ts";
 import { useCli } from "../shell/cli.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { amount, count, plural } from "../ui/format.ts";
-import { Card, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
+import { Ago, Card, Empty, Loading, messageOf, Name, Trouble } from "../ui/parts.tsx";
 import { State } from "../ui/states.tsx";
 import { Fact } from "./job.tsx";
 import { Labels } from "./jobs.tsx";
+import { WorkerAttempts } from "./worker-attempts.tsx";
 import { Meter } from "./workers.tsx";
 
 export function Worker() {
   const { worker: id } = useParams({ from: "/workers/$worker" });
-  const workers = useWorkers();
+  const worker = useWorker(id);
   useCli([
+    { does: "Take nothing new", command: `skein worker cordon ${id}` },
     { does: "Let it finish and take nothing new", command: `skein worker drain ${id}` },
     { does: "All workers", command: "skein worker list" },
   ]);
-  if (workers.error && !workers.data)
-    return <Trouble error={workers.error} what={`Worker ${id}`} />;
-  if (!workers.data) return <Loading what={`worker ${id}`} />;
-  const worker = workers.data.items.find((one) => one.id === id);
-  if (!worker) {
+  if (worker.error instanceof SkeinError && worker.error.code === "not_found") {
     return (
       <div className="page">
         <Empty why={`No worker of the name ${id} is known.`}>
@@ -35,10 +34,12 @@ export function Worker() {
       </div>
     );
   }
-  return <Shown worker={worker} />;
+  if (worker.error && !worker.data) return <Trouble error={worker.error} what={`Worker ${id}`} />;
+  if (!worker.data) return <Loading what={`worker ${id}`} />;
+  return <Shown worker={worker.data} />;
 }
 
-function Shown({ worker }: { readonly worker: WorkerView }) {
+function Shown({ worker }: { readonly worker: WorkerDetailView }) {
   const { id, state, amounts, used, labels } = worker;
   return (
     <div className="page">
@@ -51,9 +52,10 @@ function Shown({ worker }: { readonly worker: WorkerView }) {
             <Name text={id} />
           </h1>
           <State state={state} />
+          <Since worker={worker} />
           <span className="dim">{worker.connected ? "connected" : "not connected"}</span>
           <span className="grow" />
-          <Drain worker={worker} />
+          <Actions worker={worker} />
         </div>
       </header>
       <div className="columns">
@@ -99,25 +101,46 @@ function Shown({ worker }: { readonly worker: WorkerView }) {
           </dl>
         </Card>
       </div>
+      <WorkerAttempts worker={id} />
     </div>
   );
 }
 
-function Drain({ worker }: { readonly worker: WorkerView }) {
-  const [asks, setAsks] = useState(false);
+function Since({ worker: { changed, reason } }: { readonly worker: WorkerDetailView }) {
+  if (changed === null) return null;
+  return (
+    <span className="dim">
+      since <Ago at={changed} />
+      {reason === null ? "" : `: ${reason}`}
+    </span>
+  );
+}
+
+type Ask = "none" | "drain" | "forget";
+
+/** What can be done to a worker in its state; what cannot be undone is asked for first. */
+function Actions({ worker }: { readonly worker: WorkerDetailView }) {
+  const { id, state } = worker;
+  const [asks, setAsks] = useState<Ask>("none");
   const [trouble, setTrouble] = useState<string>();
   const queries = useQueryClient();
-  const isDraining = worker.state === "draining" || worker.state === "drained";
-  if (!["active", "suspect", "draining", "drained"].includes(worker.state)) return null;
-  const send = async (undo: boolean) => {
+  const navigate = useNavigate();
+  const close = () => setAsks("none");
+  const send = async (what: () => Promise<unknown>) => {
+    close();
+    setTrouble(undefined);
     try {
-      await client.drainWorker(worker.id, { exit: false, undo });
-      setAsks(false);
-      setTrouble(undefined);
-      await queries.invalidateQueries({ queryKey: ["workers"] });
+      await what();
+      for (const key of ["workers", "worker"]) {
+        void queries.invalidateQueries({ queryKey: [key] });
+      }
     } catch (error) {
-      setTrouble(error instanceof Error ? error.message : String(error));
+      setTrouble(messageOf(error));
     }
+  };
+  const forget = async () => {
+    await client.forgetWorker(id);
+    await navigate({ to: "/workers" });
   };
   return (
     <span className="actions">
@@ -126,29 +149,60 @@ function Drain({ worker }: { readonly worker: WorkerView }) {
           {trouble}
         </span>
       )}
-      {isDraining ? (
-        <button type="button" onClick={() => void send(true)}>
-          Take work again
-        </button>
-      ) : (
-        <button type="button" onClick={() => setAsks(true)}>
-          Drain
-        </button>
-      )}
-      <Dialog title={`Drain ${worker.id}`} open={asks} onClose={() => setAsks(false)}>
-        <p>
-          It takes nothing new. {plural(worker.running, "task")} that{" "}
-          {worker.running === 1 ? "runs" : "run"} may finish within an hour; its process stays.
-        </p>
-        <footer>
-          <button type="button" onClick={() => setAsks(false)}>
-            Leave it
+      {state === "active" || state === "suspect" ? (
+        <>
+          <button type="button" onClick={() => void send(() => client.cordonWorker(id))}>
+            Cordon
           </button>
-          <button type="button" className="primary" onClick={() => void send(false)}>
+          <button type="button" onClick={() => setAsks("drain")}>
             Drain
           </button>
-        </footer>
+        </>
+      ) : null}
+      {state === "draining" || state === "drained" ? (
+        <button
+          type="button"
+          onClick={() => void send(() => client.cordonWorker(id, { undo: true }))}
+        >
+          Take work again
+        </button>
+      ) : null}
+      {state === "lost" || state === "gone" ? (
+        <button type="button" onClick={() => setAsks("forget")}>
+          Forget
+        </button>
+      ) : null}
+      <Dialog title={`Drain ${id}`} open={asks === "drain"} onClose={close}>
+        <p>
+          It takes nothing new. {plural(worker.running, "task")} that{" "}
+          {worker.running === 1 ? "runs" : "run"} may finish within an hour; then its process ends.
+        </p>
+        <Choice verb="Drain" onLeave={close} onGo={() => void send(() => client.drainWorker(id))} />
+      </Dialog>
+      <Dialog title={`Forget ${id}`} open={asks === "forget"} onClose={close}>
+        <p>
+          It is {state}. Forgotten, it is in no list any more; if it comes back, it joins as a new
+          one.
+        </p>
+        <Choice verb="Forget" onLeave={close} onGo={() => void send(forget)} />
       </Dialog>
     </span>
+  );
+}
+
+function Choice(props: {
+  readonly verb: string;
+  readonly onLeave: () => void;
+  readonly onGo: () => void;
+}) {
+  return (
+    <footer>
+      <button type="button" onClick={props.onLeave}>
+        Leave it
+      </button>
+      <button type="button" className="primary" onClick={props.onGo}>
+        {props.verb}
+      </button>
+    </footer>
   );
 }

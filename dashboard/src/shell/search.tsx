@@ -3,6 +3,7 @@
 import { useRouter } from "@tanstack/react-router";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { isTerm } from "../../../src/protocol/filter.ts";
 import { client } from "../api/client.ts";
 import { useQueues, useWorkers } from "../api/queries.ts";
 import { Dialog } from "../ui/dialog.tsx";
@@ -118,7 +119,7 @@ function useHits(text: string): Hit[] {
       text: one.id,
     })),
     ...queues.map((one) => ({
-      to: `/jobs?filter=queue:${one.name}`,
+      to: `/jobs?filter=${encodeURIComponent(isTerm("queue", one.name))}`,
       kind: "queue",
       text: one.name,
     })),

@@ -3,6 +3,7 @@
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 import { freshness } from "../api/freshness.ts";
+import { useLive } from "../api/live.ts";
 import { isPaused, setPaused, subscribePaused } from "../api/pause.ts";
 import { useMasters, useOverview } from "../api/queries.ts";
 import { isLoggedOut, subscribeLogin } from "../api/logged-out.ts";
@@ -48,6 +49,7 @@ function Frame() {
   const paused = useSyncExternalStore(subscribePaused, isPaused);
   const navigate = useNavigate();
   useEffect(() => applyTheme(theme), [theme]);
+  useLive();
   // Whoever else could answer is known before this page's master is gone.
   useMasters();
   const actions = useMemo(
@@ -162,12 +164,18 @@ function Verdict() {
 }
 
 function Freshness({ paused }: { readonly paused: boolean }) {
-  const { at, master, cutSince, index } = useSyncExternalStore(freshness.subscribe, freshness.get);
+  const { at, master, cutSince, index, tick } = useSyncExternalStore(
+    freshness.subscribe,
+    freshness.get,
+  );
   const now = useNow();
   const ageMs = Math.max(0, now - at);
-  const title = `Answered by ${master}, resting on batch ${index} of the journal`;
+  const answered = `Answered by ${master}, resting on batch ${index} of the journal`;
+  const title = tick
+    ? `${answered}. Batch ${tick.index}, term ${tick.term}, told by ${tick.master}, which ${tick.leads ? "leads" : "stands by"}; its news is at most ${duration(tick.ageMs)} old`
+    : answered;
   if (at === 0) return null;
-  const isStale = cutSince !== undefined || ageMs > 10_000;
+  const isStale = cutSince !== undefined || ageMs > 6_000;
   const word = paused ? "paused" : isStale ? `${duration(ageMs)} old` : "live";
   return (
     <span className={`fresh ${paused || isStale ? "stale" : ""}`} title={title}>

@@ -6,10 +6,14 @@ import { client } from "../api/client.ts";
 import { runsOf } from "./ansi.ts";
 import { bytes, count, plural } from "./format.ts";
 
-interface Line {
+export interface Line {
   readonly stream: "stdout" | "stderr";
   readonly text: string;
   readonly style: string;
+  /** Who printed it, where that is not clear; else its number stands before it. */
+  readonly from?: string;
+  /** It was not printed: it says what is not here. */
+  readonly missing?: boolean;
 }
 
 /** What a page keeps of one log: the rest is a command away. */
@@ -20,11 +24,13 @@ const flushMs = 150;
 interface LogState {
   readonly lines: readonly Line[];
   readonly cut: number;
+  /** What the log had, or may have had, and nobody has any more. */
+  readonly missing: readonly string[];
   readonly size: number;
   readonly done: boolean;
   readonly trouble: string | undefined;
 }
-const none: LogState = { lines: [], cut: 0, size: 0, done: false, trouble: undefined };
+const none: LogState = { lines: [], cut: 0, missing: [], size: 0, done: false, trouble: undefined };
 
 export function LogView(props: {
   readonly job: string;
@@ -69,6 +75,11 @@ export function LogView(props: {
           them.
         </p>
       ) : null}
+      {log.missing.map((text) => (
+        <p key={text} className="note partial" role="note">
+          {text}
+        </p>
+      ))}
       {log.trouble === undefined ? null : (
         <p className="trouble" role="alert">
           {log.trouble}
@@ -79,7 +90,14 @@ export function LogView(props: {
   );
 }
 
-function Lines({ lines, empty }: { readonly lines: readonly Line[]; readonly empty: string }) {
+/** Of output; the end stays in sight until somebody scrolls up. */
+export function Lines({
+  lines,
+  empty,
+}: {
+  readonly lines: readonly Line[];
+  readonly empty: string;
+}) {
   const scroller = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
   const virtual = useVirtualizer({
@@ -110,12 +128,16 @@ function Lines({ lines, empty }: { readonly lines: readonly Line[]; readonly emp
           return line ? (
             <div
               key={index}
-              className={`line ${line.stream}`}
+              className={line.missing ? "line missing" : `line ${line.stream}`}
               style={{ transform: `translateY(${start}px)` }}
             >
-              <span className="n" aria-hidden="true">
-                {index + 1}
-              </span>
+              {line.from === undefined ? (
+                <span className="n" aria-hidden="true">
+                  {index + 1}
+                </span>
+              ) : (
+                <span className="n of">{line.from}</span>
+              )}
               <span dir="auto" className="text">
                 {runsOf(line.text, line.style).runs.map((run, at) => (
                   <span key={at} className={run.style}>
@@ -143,7 +165,8 @@ function useLog(job: string, task: number, attempt: number, isLive: boolean): Lo
     const read = async () => {
       const options = { attempt, follow: isLive, signal: stop.signal };
       for await (const record of client.logs(job, task, options)) {
-        gathered.add(record.stream, record.bytes);
+        if (record.missing) gathered.miss(record.stream, new TextDecoder().decode(record.bytes));
+        else gathered.add(record.stream, record.bytes);
       }
     };
     read()
@@ -163,12 +186,16 @@ function useLog(job: string, task: number, attempt: number, isLive: boolean): Lo
   return state;
 }
 
+export const shortened = (line: string): string =>
+  line.length > lineMax ? `${line.slice(0, lineMax)} … (${count(line.length)} characters)` : line;
+
 /** Pieces of output become lines; of each stream the last one may be unfinished. */
 class Gathered {
   isNew = false;
   #lines: Line[] = [];
   #cut = 0;
   #size = 0;
+  readonly #missing = new Set<string>();
   #done = false;
   #trouble: string | undefined;
   readonly #rest = { stdout: "", stderr: "" };
@@ -189,6 +216,13 @@ class Gathered {
     }
   }
 
+  miss(stream: "stdout" | "stderr", sentence: string): void {
+    this.isNew = true;
+    const text = sentence.trim();
+    this.#missing.add(text);
+    this.#lines.push({ stream, text: `⚠ ${text}`, style: "", missing: true });
+  }
+
   end(trouble: string | undefined): void {
     for (const stream of ["stdout", "stderr"] as const) {
       if (this.#rest[stream] !== "") this.#push(stream, this.#rest[stream]);
@@ -200,15 +234,18 @@ class Gathered {
 
   take(): LogState {
     this.isNew = false;
-    const trouble = this.#trouble;
-    return { lines: [...this.#lines], cut: this.#cut, size: this.#size, done: this.#done, trouble };
+    return {
+      lines: [...this.#lines],
+      cut: this.#cut,
+      missing: [...this.#missing],
+      size: this.#size,
+      done: this.#done,
+      trouble: this.#trouble,
+    };
   }
 
   #push(stream: "stdout" | "stderr", line: string): void {
-    const text =
-      line.length > lineMax
-        ? `${line.slice(0, lineMax)} … (${count(line.length)} characters)`
-        : line;
+    const text = shortened(line);
     const style = this.#style[stream];
     this.#lines.push({ stream, text, style });
     this.#style[stream] = runsOf(line, style).style;

@@ -108,14 +108,26 @@ export function Empty({ why, children }: { readonly why: string; readonly childr
   );
 }
 
+export const messageOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error);
+
 /** What was asked did not come: in the master's words. */
 export function Trouble({ error, what }: { readonly error: unknown; readonly what: string }) {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const hint = error instanceof SkeinError ? (error.hint ?? "") : "";
   return (
     <div className="trouble" role="alert">
       <b>{what} cannot be shown.</b> <span>{text}</span> {hint === "" ? null : <span>{hint}</span>}
     </div>
+  );
+}
+
+/** What the master says of a filter that it cannot read. */
+export function Refused({ error }: { readonly error: SkeinError }) {
+  return (
+    <p className="trouble" role="alert">
+      {error.message} {error.hint}
+    </p>
   );
 }
 
