@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { encodeLogMissing, encodeLogRecord } from "../../src/protocol/log-record.ts";
 import { chromiumFound, Dashboard, violations } from "./dashboard.fixture.ts";
 
 const assets = fileURLToPath(new URL("../../dist/dashboard/assets", import.meta.url));
@@ -233,6 +234,35 @@ describe.skipIf(chromiumFound === undefined)("the dashboard (skipped without Chr
     expect(await page.locator(".lines .line").allInnerTexts()).toHaveLength(5);
     await page.getByRole("button", { name: "One task" }).click();
     await page.getByRole("searchbox", { name: "Find in the output", exact: true }).waitFor();
+  });
+
+  test("says what a log lacks, where it lacks it", async () => {
+    const page = await dashboard.page();
+    const told = new TextEncoder().encode("1,234 bytes were never copied.");
+    const said = encodeLogRecord("stdout", new TextEncoder().encode("after\n"));
+    await page.route("**/v1/jobs/*/tasks/0/logs?*", (route) =>
+      route.fulfill({ body: Buffer.concat([encodeLogMissing(1_234, told), said]) }),
+    );
+    await page.goto(at(`/jobs/${printed}/0`));
+    await page.getByRole("note").filter({ hasText: "never copied" }).waitFor();
+    await page.locator(".line.missing", { hasText: "1,234 bytes were never copied." }).waitFor();
+    expect(await page.locator(".lines .line").allInnerTexts()).toHaveLength(2);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test("forgets a worker that has gone", async () => {
+    const worker = dashboard.cluster.startWorker("w3");
+    await dashboard.cluster.workersActive(3);
+    const page = await dashboard.page();
+    await page.goto(at("/workers/w3"));
+    await page.getByRole("button", { name: "Cordon" }).waitFor();
+    worker.kill("SIGTERM");
+    await page.getByRole("button", { name: "Forget" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Forget" }).click();
+    await page.waitForURL((url) => url.pathname === "/workers");
+    const { items } = await dashboard.client.workers();
+    expect(items.map(({ id }) => id).toSorted()).toEqual(["w1", "w2"]);
+    await page.getByText("w3", { exact: true }).waitFor({ state: "detached" });
   });
 
   test("pauses a queue, with the reason for the others", async () => {
