@@ -26,9 +26,17 @@ const manifest = {
   devDependencies: { vitest: "4" },
 };
 
+/** The page is built, not installed: its packages are its own, and nobody else's. */
+const page = { devDependencies: { react: "19" } };
+
 /** Runs a rule over files given as path → text, and gives “path:line what” of each finding. */
 function found(rule: Rule, files: Readonly<Record<string, string>>): readonly string[] {
-  const all = { "package.json": JSON.stringify(manifest), "ARCHITECTURE.md": "# A\n", ...files };
+  const all = {
+    "package.json": JSON.stringify(manifest),
+    "dashboard/package.json": JSON.stringify(page),
+    "ARCHITECTURE.md": "# A\n",
+    ...files,
+  };
   const findings = rule(Object.entries(all).map(([path, text]) => sourceOf(path, text)));
   return findings.map(({ path, line, what }) => `${path}:${line} ${what}`);
 }
@@ -181,6 +189,9 @@ describe("rules about files and modules", () => {
   it("refuse packages that users do not install", () => {
     const text = 'import "zod/v4";\nimport "vitest";\nimport "left-pad";';
     expect(found(checkPackages, { "src/lib/a.ts": text, "test/a.ts": text })).toHaveLength(3);
+    const drawn = 'import "react";';
+    expect(found(checkPackages, { "dashboard/src/a.tsx": drawn })).toEqual([]);
+    expect(found(checkPackages, { "src/lib/a.ts": drawn })).toHaveLength(1);
   });
 });
 
