@@ -124,7 +124,7 @@ async function followOn(): Promise<void> {
   const options = { dir, journal: own, archive, history, log };
   await using keeper = new SnapshotKeeper(options);
   const snapshot = (indexMax: number) => keeper.load(indexMax);
-  const { state } = await ground({ ...options, snapshot, doubting: false });
+  const { state } = await ground({ ...options, snapshot, incarnation: "x" });
   expect(state.index).toBe((await own.head()).index);
   expect(state.jobs.size).toBeGreaterThan(2);
 }

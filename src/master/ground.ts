@@ -21,8 +21,8 @@ export interface GroundOptions {
   readonly log: Log;
   /** The newest usable snapshot up to an index, if there is one. */
   readonly snapshot: (indexMax: number) => Promise<State | undefined>;
-  /** Beside other masters a last digest that differs is no halt: this one says that it doubts, and leads last (L10). */
-  readonly doubting: boolean;
+  /** Of the master that asks. A last digest that differs is no halt unless it is alone, or wrote it itself (L10). */
+  readonly incarnation: string;
 }
 
 export async function ground(options: GroundOptions): Promise<Grounded> {
@@ -87,8 +87,10 @@ async function groundOnce(options: GroundOptions, trimmed: number): Promise<Grou
     snapshot: from,
   });
   const { last } = witness;
-  // Others can say who is right; alone, nobody can.
-  if (last && !(options.doubting && state.masters.size > 1)) throw contradicted(last);
+  // Others can say who is right; alone, nobody can, and nobody else wrote what a leader wrote. The last digest is of
+  // the term that is on, since an election carries one.
+  const own = state.leader?.incarnation === options.incarnation;
+  if (last && (own || state.masters.size < 2)) throw contradicted(last);
   return { state, hash, doubts: last?.index ?? 0 };
 }
 

@@ -177,9 +177,10 @@ async function createMaster(
     usage,
     log,
     lostAfterMs: options.lostAfterMs,
-    ground: (doubting) => {
+    ground() {
       const snapshot = (indexMax: number) => snapshots.load(indexMax);
-      return ground({ journal, archive, history, log, snapshot, doubting });
+      const { incarnation } = identity;
+      return ground({ journal, archive, history, log, snapshot, incarnation });
     },
     halt,
   });

@@ -143,7 +143,7 @@ test("a leader that has no snapshot past the trim, nor anybody who has, makes on
   keeper.appended({ index: head, bytes, wall: 0, effects: [], recalls: [], elected: false });
   const history_ = { added: Infinity, add: () => {} };
   const snapshotOf = (indexMax: number) => keeper.load(indexMax);
-  const options = { journal, archive, history: history_ as never, log, doubting: false };
+  const options = { journal, archive, history: history_ as never, log, incarnation: "x" };
   const grounded = await ground({ ...options, snapshot: snapshotOf });
   expect(grounded.state.index).toBe((await journal.head()).index);
 });

@@ -52,8 +52,7 @@ export interface WiringOptions {
   readonly usage: UsageWatch;
   readonly log: Log;
   readonly lostAfterMs?: number | undefined;
-  /** `doubting`: a digest that differs only makes this master doubt, if there are others (L10). */
-  readonly ground: (doubting: boolean) => Promise<Grounded>;
+  readonly ground: () => Promise<Grounded>;
   /** Where other masters were named when this one was started; the state knows more. */
   readonly others: () => readonly string[];
   readonly halt: (why: Error) => void;
@@ -85,7 +84,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
   const the: The = () => wired;
   const metrics = new Metrics();
   const ports = loopPorts(options, the, metrics);
-  const loop = new Loop(await options.ground(true), options.identity, ports);
+  const loop = new Loop(await options.ground(), options.identity, ports);
   const logs = new LogRelay((worker, message) => the().sessions.sendTo(worker, message));
   const peers = wirePeers(options, the);
   const wired: Wired = {
@@ -165,11 +164,9 @@ async function rebuild(
 ): Promise<void> {
   const { loop } = wired;
   log.warn("the state is built again", { why });
-  // A leader that cannot give its own digest again is the one that is wrong.
-  const doubting = !loop.leads;
   for (;;) {
     try {
-      const grounded = await ground(doubting);
+      const grounded = await ground();
       loop.adopt(grounded);
       return loop.peek((state) => adopted(wired, state));
     } catch (error) {

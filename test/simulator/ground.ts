@@ -18,6 +18,8 @@ import type { World } from "./world.ts";
 export interface GroundOptions {
   readonly world: World;
   readonly master: SimMaster;
+  /** Of this life of it. */
+  readonly incarnation: string;
   readonly process: Process;
   readonly journal: SimJournal;
   readonly done: (grounded: Grounded) => void;
@@ -77,8 +79,8 @@ export class Ground {
         world.replicas.stands(this.#state, `what ${master.id} grounds on`);
       }
       const { last } = this.#witness;
-      const leads = master.leads;
-      if (last && (leads || this.#state.masters.size < 2)) {
+      const own = this.#state.leader?.incarnation === this.#o.incarnation;
+      if (last && (own || this.#state.masters.size < 2)) {
         return this.#o.halt(new Error(`the last digest is of another state: batch ${last.index}`));
       }
       done({ state: this.#state, hash: this.#hash, doubts: this.#witness.last?.index ?? 0 });

@@ -80,12 +80,20 @@ export class SimJournal {
       if (result.kind === "appended") this.#seen = batch.index;
       return result;
     };
+    // What is found wrong when nobody waits for the answer any more, nobody hears of.
+    const late_ = () => {
+      try {
+        store_();
+      } catch (error) {
+        if (!(error instanceof JournalHalt)) throw error;
+      }
+    };
     let draw = calm ? 1 : chance.float();
     const hits = (odds: number) => (draw -= odds) < 0;
     if (hits(lostThenNever)) return this.#ask("append", lost, answer, 200);
     if (hits(lostThenLate)) {
       this.#lostLast = true;
-      this.#later(1 + chance.float() * knobs.lateMs, store_);
+      this.#later(1 + chance.float() * knobs.lateMs, late_);
       return this.#ask("append", lost, answer);
     }
     if (hits(lostButStored)) {
@@ -100,7 +108,7 @@ export class SimJournal {
     this.#lostLast = false;
     if (hits(wasLost && refused > 0 ? 0.3 : refused))
       return this.#ask("append", () => this.#refusal(), answer);
-    if (!calm && chance.chance(duplicated)) this.#later(chance.float() * 2_000, store_);
+    if (!calm && chance.chance(duplicated)) this.#later(chance.float() * 2_000, late_);
     this.#ask("append", store_, answer);
   }
 

@@ -47,9 +47,10 @@ export class MasterLife {
   }
 
   ground(done: (grounded: Grounded) => void): void {
-    const { process, journal, master } = this;
+    const { process, journal, master, identity } = this;
+    const { incarnation } = identity;
     const halt = (why: Error) => master.halt(why);
-    Ground.begin({ world: this.#world, master, process, journal, done, halt });
+    Ground.begin({ world: this.#world, master, incarnation, process, journal, done, halt });
   }
 
   /** SIGTERM: what hand-over.ts and the end of a master do. */

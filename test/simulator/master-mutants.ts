@@ -74,6 +74,7 @@ export const masterMutants: readonly Mutant[] = [
     "src/worker/agent.ts",
     "if (session === this.#leader && message.term === this.#term) return this.#obey(message);",
     "return this.#obey(message);",
+    523,
   ),
   one(
     "a worker follows a lower term",
@@ -98,7 +99,7 @@ export const masterMutants: readonly Mutant[] = [
     "src/master/read-gate.ts",
     "return loop.leads && term === own ? undefined",
     "return loop.leads && own > 0 ? undefined",
-    144,
+    838,
   ),
   one(
     "a read does not wait for the batch that was asked for",

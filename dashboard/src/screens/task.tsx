@@ -10,6 +10,7 @@ import { clockTime, count, duration, exactTime, shortId } from "../ui/format.ts"
 import { LogView } from "../ui/log-view.tsx";
 import { Card, Command, Copy, Empty, Loading, Name, Trouble } from "../ui/parts.tsx";
 import { lookOf, State } from "../ui/states.tsx";
+import { saysMore, Why } from "./task-why.tsx";
 
 type Attempt = TaskDetailView["attempts"][number];
 
@@ -226,45 +227,6 @@ function ErrorCard({ error, task }: { readonly error: unknown; readonly task: Ta
       )}
       {cut ? <p className="note partial">The error was longer than the cluster keeps.</p> : null}
     </section>
-  );
-}
-
-/** More than the sentence above. */
-const saysMore = (why: WhyView | undefined): boolean =>
-  why?.reasons.some(({ text, workers }) => text !== why.verdict || workers.length > 0) ?? false;
-
-function Why({ why }: { readonly why: WhyView | undefined }) {
-  if (!why) return <Loading what="the reasons" />;
-  if (why.reasons.length === 0) return <p>{why.verdict}</p>;
-  return (
-    <table className="why">
-      <thead>
-        <tr>
-          <th scope="col">Rule</th>
-          <th scope="col">What it says</th>
-          <th scope="col">Workers</th>
-        </tr>
-      </thead>
-      <tbody>
-        {why.reasons.map(({ rule, text, workers }) => (
-          <tr key={`${rule} ${text}`}>
-            <td>
-              <code>{rule}</code>
-            </td>
-            <td dir="auto">{text}</td>
-            <td>
-              {workers.length === 0 ? <span className="dim">–</span> : null}
-              {workers.slice(0, 12).map((worker) => (
-                <Link key={worker} className="chip" to="/workers/$worker" params={{ worker }}>
-                  <Name text={worker} />
-                </Link>
-              ))}
-              {workers.length > 12 ? `and ${count(workers.length - 12)} more` : ""}
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 

@@ -13,6 +13,7 @@ import { createDigestMemory, digest } from "../../core/digest.ts";
 import { decodeState, encodeState } from "../../core/snapshot.ts";
 import type { State } from "../../core/state.ts";
 import { encodeBatch, newBatchId, newJournalId } from "../../journal/batch.ts";
+import { JournalHalt } from "../../journal/halt.ts";
 import type { StoredBatch } from "../../journal/journal.ts";
 import { openJournal } from "../../journal/engines.ts";
 import { beginSqliteJournal } from "../../journal/sqlite-begin.ts";
@@ -145,16 +146,23 @@ async function verified(dataDir: string, own: string): Promise<number> {
   const { journalId } = journal;
   await journal.verify();
   await using archive = await openArchive({ path: join(own, "archive.db"), journalId });
-  const { state } = await ground({
+  const { state, doubts } = await ground({
     journal,
     archive,
     history: { added: Infinity } as never, // a new one begins with the first master
     log: silentLog,
-    doubting: false,
+    incarnation: "",
     snapshot: async (indexMax) => {
       const { found } = await latestUsable(join(own, "snapshots"), { journalId, indexMax });
       return found && decodeSnapshot(found.snapshot);
     },
   });
+  if (doubts > 0) {
+    throw new JournalHalt("corrupt", {
+      what: `the digest in batch ${doubts} of the backup is of another state`,
+      why: "whoever wrote it had a corrupt memory, or the backup is damaged",
+      todo: "restore an older backup, and keep this one to report it",
+    });
+  }
   return state.jobs.size;
 }
