@@ -37,8 +37,9 @@ function mayRun(file: string): boolean {
 
 function installed(): boolean {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return false;
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   const apt = (...args: string[]): boolean =>
-    spawnSync("apt-get", args, { stdio: "ignore", timeout: 200_000 }).status === 0;
+    spawnSync("apt-get", args, { stdio: "ignore", timeout: 200_000, env }).status === 0;
   const install = ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"];
   return apt(...install) || (apt("update") && apt(...install));
 }

@@ -120,6 +120,17 @@ describe("tasks", () => {
     expect(json["verdict"]).toContain("No worker");
   });
 
+  test("say why they do not run, whatever the archive cannot tell", async () => {
+    const job = await world.submit([1]);
+    world.archive.task = async () => {
+      throw new Error("the disk is full");
+    };
+    const { status, json } = await world.get(`/v1/jobs/${job}/tasks/0/why`);
+    expect([status, json["attempts"]]).toEqual([200, []]);
+    expect(json["verdict"]).toContain("No worker");
+    expect(JSON.stringify(json["reasons"])).toContain("cannot be read: the disk is full.");
+  });
+
   test("say what would let them run, as a command that can be pasted", async () => {
     const needs = { amounts: { cpu: 8_000, memory: 16_384_000 }, required: { rack: "it's b" } };
     const job = await world.submit([1], {}, { needs: { ...needs, preferred: {} } });

@@ -9,6 +9,7 @@ import type { InLine } from "../../core/explain/in-line.ts";
 import { outlook } from "../../core/explain/outlook.ts";
 import type { Outlook } from "../../core/explain/outlook.ts";
 import { words } from "../../core/placement/filters.ts";
+import { asError } from "../../lib/as-error.ts";
 import { taskName } from "../../protocol/ids.ts";
 import { limits } from "../../protocol/limits.ts";
 import { endReasons } from "../../protocol/model.ts";
@@ -32,7 +33,6 @@ export async function why(context: ApiContext, { params }: Call<"why">): Promise
   const { master } = context;
   const { task } = params;
   const job = await findJob(context, params.job);
-  await checkArchived(context, job);
   const live = await seeJob<Live | string>(
     context,
     job,
@@ -45,8 +45,16 @@ export async function why(context: ApiContext, { params }: Call<"why">): Promise
     },
     ({ id }) => id,
   );
-  const record = await master.archive.task(job, task);
-  return typeof live === "string" ? retired(live, task, record) : alive(master, live, task, record);
+  if (typeof live === "string") {
+    await checkArchived(context, job);
+    return retired(live, task, await master.archive.task(job, task));
+  }
+  // A full disk is when people ask: what the state knows is told whatever the archive cannot.
+  const record = await master.archive.task(job, task).catch(asError);
+  if (!(record instanceof Error)) return alive(master, live, task, record);
+  const view = alive(master, live, task, { outcome: undefined, attempts: [] });
+  const text = `What became of its earlier attempts cannot be read: ${record.message}.`;
+  return { ...view, reasons: [...view.reasons, { rule: "archive", text, workers: [] }] };
 }
 
 function alive(master: Master, live: Live, task: number, record: TaskRecord): WhyView {
